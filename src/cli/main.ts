@@ -1,0 +1,2 @@
+console.log(process.version, process.argv.slice(2));
+export {};

@@ -1,0 +1,180 @@
+/** `retry`: the same call may succeed later. `reject`: this entry never will. `halt`: a person has to act. */
+export type Remedy = 'retry' | 'reject' | 'halt';
+
+interface CodeFacts {
+  readonly remedy: Remedy;
+  /** True when the other side may have taken it although no answer came. */
+  readonly unknown?: true;
+  /** What the code means: a sentence for the person who meets it. */
+  readonly means: string;
+  /** What that person does: a sentence with the command, where there is one. */
+  readonly action: string;
+}
+
+/** Every error that can happen in a correct program. `docs/errors.md` is made from this table. */
+export const ERROR_CODES = {
+  CONFIG_INVALID: {
+    remedy: 'halt',
+    means: 'The configuration file has a mistake at the place that the message names.',
+    action: 'Correct that line and run `waybill check` again.',
+  },
+  CONFIG_MISSING: {
+    remedy: 'halt',
+    means: 'There is no configuration file at this path.',
+    action: 'Run `waybill init` to write a starter file, or name yours with `-c FILE`.',
+  },
+  LEDGER_MISSING: {
+    remedy: 'halt',
+    means: 'The directory named by `ledger.path` holds no ledger.',
+    action: 'Run `waybill init` to create it. If there was one, restore the directory first: a new ledger would begin at index 0.',
+  },
+  LEDGER_EXISTS: {
+    remedy: 'halt',
+    means: 'The directory named by `ledger.path` already holds a ledger.',
+    action: 'Nothing was changed. Use it with `waybill run`, or name another path.',
+  },
+  LEDGER_LOCKED: {
+    remedy: 'halt',
+    means: 'Another process has this ledger open.',
+    action: 'Stop the other process, or give this one a ledger of its own.',
+  },
+  LEDGER_CORRUPT: {
+    remedy: 'halt',
+    means: 'Bytes changed after the ledger had promised them.',
+    action: 'Nothing was repaired or removed. Restore the file that the message names from a copy, then start again.',
+  },
+  LEDGER_FENCED: {
+    remedy: 'halt',
+    means: 'Another writer has appended to this ledger.',
+    action: 'Make sure that one process only uses it, then start again.',
+  },
+  LEDGER_FULL: {
+    remedy: 'retry',
+    means: 'The ledger has reached `ledger.limit`, or its disk is full. Nothing was accepted and nothing was lost.',
+    action: 'Free space or raise `ledger.limit`; senders are answered with 503 and go on by themselves.',
+  },
+  LEDGER_FAILED: {
+    remedy: 'halt',
+    means: 'A write or a flush of the ledger failed, so nothing more is accepted.',
+    action: 'Check the disk, then start again: what was acknowledged is kept.',
+  },
+  LEDGER_PRUNED: {
+    remedy: 'halt',
+    means: 'Entries below the oldest retained index were asked for.',
+    action: 'Begin at the oldest retained index, which `waybill status` shows.',
+  },
+  LEDGER_REWOUND: {
+    remedy: 'halt',
+    means: 'A destination has entries that this ledger does not have.',
+    action: 'Find out whether the ledger is an older copy. Do not accept events before it is restored.',
+  },
+  REGISTER_CONFLICT: {
+    remedy: 'halt',
+    means: 'A small fact beside the ledger changed at the same time from another place.',
+    action: 'Make sure that one process only uses this ledger, then start again.',
+  },
+  DISK_FULL: {
+    remedy: 'retry',
+    means: 'There is no space left on the file system.',
+    action: 'Free space; the work goes on by itself.',
+  },
+  DISK_FAILED: {
+    remedy: 'halt',
+    means: 'The operating system refused a file operation.',
+    action: 'Check the path, its permissions and the disk that the message names, then start again or run `waybill retry DEST`.',
+  },
+  JOURNAL_INVALID: {
+    remedy: 'halt',
+    means: 'The delivery journal holds a record that this version cannot read.',
+    action: 'Start with the version that wrote it, or a newer one.',
+  },
+  SINK_UNREACHABLE: {
+    remedy: 'retry',
+    means: 'The destination could not be reached; nothing was sent.',
+    action: 'Nothing to do if it comes back: delivery retries for ever, in order.',
+  },
+  SINK_ANSWER_LOST: {
+    remedy: 'retry',
+    unknown: true,
+    means: 'The destination may have taken the batch, but no answer arrived.',
+    action: 'Nothing to do: the same batch with the same identity and bytes is sent again.',
+  },
+  SINK_BUSY: {
+    remedy: 'retry',
+    means: 'The destination answered that it cannot take more now (408, 425, 429 or 5xx).',
+    action: 'Nothing to do: delivery waits as long as the destination asked for, and retries.',
+  },
+  SINK_UNAUTHORIZED: {
+    remedy: 'halt',
+    means: 'The destination refused the credentials (401 or 403).',
+    action: 'Correct the credentials, then run `waybill retry DEST`.',
+  },
+  SINK_NOT_FOUND: {
+    remedy: 'halt',
+    means: 'The destination says that there is nothing at this address (404, 410 or a redirect).',
+    action: 'Correct the address, then run `waybill retry DEST`.',
+  },
+  SINK_REFUSED: {
+    remedy: 'halt',
+    means: 'The destination refused the request for a reason that is not in its entries.',
+    action: 'Read the answer in `waybill status`, correct the configuration, then run `waybill retry DEST`.',
+  },
+  SINK_REFUSED_ENTRY: {
+    remedy: 'reject',
+    means: 'The destination will never take an entry of this batch (400, 413 or 422).',
+    action:
+      'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or configure `on_reject: quarantine`.',
+  },
+  DESTINATION_LOST_DATA: {
+    remedy: 'halt',
+    means: 'The destination has less than it had acknowledged.',
+    action: 'Restore what the destination lost, then run `waybill retry DEST`.',
+  },
+} as const satisfies Record<string, CodeFacts>;
+
+/** One of the codes in the table. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error may carry beside its message. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** How long the other side asked us to wait. */
+  readonly retryAfterMs?: number;
+  /** Which records of the batch were refused, by their place in it, when the destination said so. */
+  readonly refused?: readonly number[];
+  readonly facts?: Readonly<Record<string, string | number>>;
+}
+
+/** An error that can happen in a correct program. Its message names the thing and the value, and never holds a secret or an event's content. */
+export class WaybillError extends Error {
+  override readonly name = 'WaybillError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  /** What delivery does next. */
+  get remedy(): Remedy {
+    return ERROR_CODES[this.code].remedy;
+  }
+
+  /** True when the other side may have taken it although no answer came. */
+  get unknown(): boolean {
+    const facts: CodeFacts = ERROR_CODES[this.code];
+    return facts.unknown === true;
+  }
+
+  /** What the person who meets this error does. */
+  get action(): string {
+    return ERROR_CODES[this.code].action;
+  }
+}
+
+/** Recognises an error of this project by its code, also when it comes from another copy of this module. */
+export function isWaybillError(error: unknown): error is WaybillError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code in ERROR_CODES && 'details' in error;
+}

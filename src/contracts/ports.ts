@@ -1,0 +1,105 @@
+/**
+ * Everything outside the process that differs from run to run. Only `src/runtime` implements it for real;
+ * the simulation implements it with a virtual clock, disk and network.
+ */
+export interface Ports {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly http: Http;
+  readonly background: Background;
+  readonly log: Log;
+}
+
+/** Time. */
+export interface Clock {
+  /** The wall clock in milliseconds since 1970. It may jump either way. */
+  now(): number;
+  /** Milliseconds that only ever increase, from an arbitrary start. */
+  monotonic(): number;
+  /** Resolves after `ms`, or rejects with the signal's reason. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Chance. */
+export interface Random {
+  /** A number in [0, 1). */
+  next(): number;
+  /** Unpredictable bytes. */
+  bytes(count: number): Uint8Array;
+}
+
+/** Files and directories. Failures are `WaybillError`: `DISK_FULL` when there is no space, `DISK_FAILED` otherwise. */
+export interface Disk {
+  /** Opens a file for reading and writing; `create` makes it when it is not there, `read` never does. */
+  open(path: string, mode: 'create' | 'existing' | 'read'): Promise<DiskFile>;
+  /** The names in a directory, sorted; empty when it does not exist. */
+  list(directory: string): Promise<readonly string[]>;
+  /** The length of a file in bytes, or `null` when it is not there. */
+  length(path: string): Promise<number | null>;
+  makeDirectory(path: string): Promise<void>;
+  /** Replaces `to` if it exists. Durable only after `syncDirectory`. */
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes names that were created, renamed or removed in this directory durable. */
+  syncDirectory(path: string): Promise<void>;
+  /** Bytes that can still be written on the file system of `path`. */
+  available(path: string): Promise<number>;
+  /** Takes a lock that the kernel frees when this process ends. Rejects with `LEDGER_LOCKED` while another holds it. */
+  lock(path: string): Promise<{ release(): Promise<void> }>;
+}
+
+/** An open file. Calls of one file take effect in the order in which they are made. */
+export interface DiskFile {
+  length(): Promise<number>;
+  /** Reads up to `length` bytes from `at`; fewer only at the end of the file. */
+  read(at: number, length: number): Promise<Uint8Array>;
+  /** The same into a buffer, blocking: for small look-ups that are nearly always in memory. Returns how many bytes were read. */
+  readNow(into: Uint8Array, at: number): number;
+  write(bytes: Uint8Array, at: number): Promise<void>;
+  /** Resolves once everything written to this file, and its length, survives a power cut. */
+  sync(): Promise<void>;
+  /** `write` and `sync` in one trip. `bytes` must not change before it resolves. */
+  commit(bytes: Uint8Array, at: number): Promise<void>;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A request to another host. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'HEAD' | 'DELETE';
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+/** An answer. Header names are in lower case; the body is cut at 64 KiB. */
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** Outgoing HTTP. Redirects are never followed. */
+export interface Http {
+  /**
+   * Sends one request. Rejects with `SINK_UNREACHABLE` when certainly nothing was sent, and with `SINK_ANSWER_LOST`
+   * when the request may have arrived, which includes the end of the signal.
+   */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+}
+
+/** Work that would hold up the main thread, run on another one. A job is named, so that nothing but data crosses over. */
+export interface Background {
+  run(job: string, input: unknown): Promise<unknown>;
+}
+
+/** Log lines for operators. Facts never hold a secret or an event's content. */
+export interface Log {
+  info(message: string, facts?: LogFacts): void;
+  warn(message: string, facts?: LogFacts): void;
+  error(message: string, facts?: LogFacts): void;
+}
+
+/** What a log line says beside its message. */
+export type LogFacts = Readonly<Record<string, string | number | boolean | null>>;

@@ -1,0 +1,98 @@
+import type { Ports } from './ports.ts';
+import type { Schema } from './schema.ts';
+import type { Index } from './units.ts';
+
+/** One kind of destination. Adding one is this value in one file, and its row in `table.ts`. */
+export interface SinkDefinition<Config = unknown> {
+  readonly type: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly config: Schema<Config>;
+  /** What the core may rely on under this configuration. It asks for traits, never for a sink's type. */
+  traits(config: Config): SinkTraits;
+  /** Which place this configuration writes to, in words. A change of it is a change of target. */
+  target(config: Config): string;
+  /** Connects. It may do I/O, and repair what a crash left at the destination; it must not write an entry. */
+  open(config: Config, context: SinkContext): Promise<Sink>;
+}
+
+/** What a sink promises about its writes, truthfully and under test. */
+export interface SinkTraits {
+  /** What a resolved `write` means. `none`: the protocol cannot say. */
+  readonly ack: 'durable' | 'received' | 'none';
+  /**
+   * What happens when a batch is written twice. `position`: a write that does not begin at the destination's next index changes nothing there
+   * (the write itself is conditional). `key`: the destination drops an identity that it has. `none`: it keeps both.
+   */
+  readonly dedupe: 'position' | 'key' | 'none';
+  readonly batch: { readonly entries: number; readonly bytes: number; readonly waitMs: number };
+  /** How many batches may be in flight at once without any risk to the order. */
+  readonly inFlightMax: number;
+  /** Whether a batch without an entry can be carried, so that an idle destination still learns that nothing is missing. */
+  readonly carriesEmpty: boolean;
+  /** For `key`: how long the destination remembers an identity. */
+  readonly horizonMs?: number;
+}
+
+/** What a sink may use. */
+export interface SinkContext {
+  /** The name of the destination. */
+  readonly name: string;
+  /** The origin of the ledger. */
+  readonly origin: string;
+  readonly ports: Ports;
+  /** The index that the destination needs next, as the journal has it. */
+  readonly cursor: Index;
+  /** What `write` last answered before the journal noted that it was taken; `null` before the first batch. */
+  readonly receipt: Receipt | null;
+}
+
+/** What a destination answered about a batch that it took. It is kept in the journal: a few short facts. */
+export type Receipt = Readonly<Record<string, string | number>>;
+
+/** Entries of a range that were not sent, and why. */
+export interface Omitted {
+  /** How many did not match the destination's filter. */
+  readonly filtered: number;
+  /** Which ones are set aside. */
+  readonly quarantined: readonly Index[];
+  /** How many were control entries that the destination does not want. */
+  readonly control: number;
+}
+
+/** One delivery: it accounts for every index of a range, sent or omitted. The same batch always has the same bytes. */
+export interface SinkBatch {
+  /** The first index that this batch accounts for. */
+  readonly from: Index;
+  /** The last index that this batch accounts for. */
+  readonly through: Index;
+  /** How many records `body` has. */
+  readonly count: number;
+  readonly omitted: Omitted;
+  /** The records in order, framed and uncompressed. Record `k` is `body[offsets[k] … offsets[k + 1]]`. */
+  readonly body: Uint8Array;
+  readonly offsets: Uint32Array;
+  readonly contentType: string;
+  /** SHA-256 of `body` in lower-case hexadecimal; empty for a sink that conditions its writes on their position. */
+  readonly sha256: string;
+  /** The same for the same batch, also after a crash. */
+  readonly id: string;
+  /** The name of the replay that this batch belongs to; absent on the live stream. */
+  readonly replay?: string;
+}
+
+/** A destination that was opened. */
+export interface Sink {
+  /** The traits after `open` has looked: it may lower what the definition promises and never raise it. */
+  readonly traits: SinkTraits;
+  /**
+   * Writes one batch, in order, and resolves once the destination has answered for all of it. It never retries, reorders or splits: delivery does.
+   * Rejects with a `WaybillError`, whose code says what delivery does next. When the signal ends it, it rejects with `SINK_ANSWER_LOST`.
+   */
+  write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt>;
+  /** The index that the destination needs next. Present when `dedupe` is `position`. */
+  next?(signal: AbortSignal): Promise<Index>;
+  /** Reads back what the destination holds, so that it can be compared with the ledger. */
+  readBack?(signal: AbortSignal): AsyncIterable<{ readonly index: Index; readonly bytes: Uint8Array }>;
+  close(): Promise<void>;
+}
