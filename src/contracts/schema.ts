@@ -7,3 +7,12 @@ export interface Schema<Out> {
 export interface SchemaError {
   readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
 }
+
+/**
+ * What the schema of an adapter says about one of its keys beside its type, given to zod as `.meta(…)`.
+ * The configuration acts on it, so that no adapter has to: a secret is never shown, a path is taken relative to the configuration file.
+ */
+export interface KeyMarks {
+  readonly secret?: true;
+  readonly path?: true;
+}

@@ -1,0 +1,111 @@
+/** A configuration that was read and checked: every value is there, in milliseconds and bytes, and every path is absolute. */
+export interface Config {
+  /** The absolute path of the file that it was read from. */
+  readonly file: string;
+  readonly ledger: LedgerConfig;
+  readonly api: ApiConfig;
+  /** The configured sources in the order of the file. */
+  readonly sources: readonly SourceConfig[];
+  /** The configured destinations in the order of the file. */
+  readonly destinations: readonly DestinationConfig[];
+  /** How long a stop waits for deliveries in flight. */
+  readonly drainMs: number;
+  readonly logLevel: LogLevel;
+}
+
+/** How much the process says about its work. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** Where the ledger is, and how large it may become. */
+export interface LedgerConfig {
+  /** The name of the log: a URL without a scheme. */
+  readonly origin: string;
+  readonly path: string;
+  /** How many bytes the ledger may use; `null`: what the disk has. */
+  readonly limitBytes: number | null;
+  readonly segmentBytes: number;
+  /** The part of the ledger that only control entries and the journal may use. */
+  readonly reservedBytes: number;
+}
+
+/** Where the API listens, and who may do what. */
+export interface ApiConfig {
+  readonly listen: ListenAddress;
+  /** Names under which requests may come in, beside the loopback ones. */
+  readonly hosts: readonly string[];
+  readonly tokens: readonly TokenConfig[];
+  readonly limits: ApiLimits;
+}
+
+/** A host without brackets, and a port; port 0 takes any that is free. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a request may cost. */
+export interface ApiLimits {
+  /** The largest request body, as it comes and unpacked. */
+  readonly bodyBytes: number;
+  /** The most events in one request. */
+  readonly events: number;
+  /** The most connections at a time. */
+  readonly connections: number;
+  /** How long a sender may take for one request. */
+  readonly requestMs: number;
+}
+
+/** What the holder of a token may do. */
+export type Role = 'producer' | 'viewer' | 'auditor' | 'operator';
+
+/** One token: a shared secret, and what its holder may do. */
+export interface TokenConfig {
+  readonly name: string;
+  readonly role: Role;
+  /** Where a producer may write: names of sources; `null`: all of them. */
+  readonly sources: readonly string[] | null;
+  /** A secret. */
+  readonly token: string;
+}
+
+/** One source. `settings` is what its type's own schema made of its own keys. */
+export interface SourceConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly schema: 'json' | 'waybill/1';
+  /** For schema `json`: the top-level key that holds the identity; `null`: every event gets an identity of its own. */
+  readonly idField: string | null;
+  /** What happens to an event that fails its schema: `refuse` answers its sender, `keep` stores it with its faults. */
+  readonly onInvalid: 'refuse' | 'keep';
+  /** How long a hole in a producer's numbers may stay open before it is declared. */
+  readonly gapAfterMs: number;
+  /** The most events a second that are taken; `null`: no limit. */
+  readonly rate: number | null;
+  readonly settings: unknown;
+}
+
+/** Where a destination without a cursor begins. */
+export type Start =
+  | { readonly at: 'beginning' }
+  | { readonly at: 'now' }
+  | { readonly at: 'index'; readonly index: number }
+  /** The first entry that was received at this time or later, in milliseconds since 1970. */
+  | { readonly at: 'time'; readonly timeMs: number };
+
+/** One destination. `settings` is what its sink's own schema made of its own keys. */
+export interface DestinationConfig {
+  readonly name: string;
+  readonly type: string;
+  readonly start: Start;
+  readonly format: string;
+  readonly batch: { readonly entries: number; readonly bytes: number; readonly waitMs: number };
+  readonly inFlight: number;
+  readonly onReject: 'halt' | 'quarantine';
+  /** How many entries an hour may be set aside before the destination halts. */
+  readonly quarantineMax: number;
+  readonly timeoutMs: number;
+  readonly retry: { readonly minMs: number; readonly maxMs: number };
+  /** Which control entries it gets: all, those about itself, or none. */
+  readonly control: 'all' | 'own' | 'none';
+  readonly settings: unknown;
+}
