@@ -1,0 +1,129 @@
+import { crc32c } from '@node-rs/crc32';
+import { isWaybillError } from '../contracts/errors.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Ports } from '../contracts/ports.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
+import type { Edge } from '../tlog/edge.ts';
+import { EMPTY_EDGE, rootHash } from '../tlog/edge.ts';
+import { GROW_JOB, sha256 } from './grow.ts';
+
+/** How many entries and bytes go to the hashing thread at a time: large enough that the hop costs nothing per entry. */
+const STEP = { entries: 8_192, bytes: 4 << 20 };
+
+/** The edge is stored after this many entries, so that a start hashes at most so many again. */
+const STORE_EVERY = 1 << 20;
+
+/** A head of the tree that was computed and not signed: the root over the first `size` entries, in base64. */
+export interface TreeHead {
+  readonly size: number;
+  readonly root: string;
+}
+
+/** The tree that follows the ledger. */
+export interface Tree {
+  /** The newest head that was computed. It covers only durable entries. */
+  head(): TreeHead;
+  /** Resolves with the reason when following ended by an error, and never otherwise. */
+  readonly failed: Promise<Error>;
+  /** Stores the edge and stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Follows the ledger in order, off the acknowledgement path: only durable entries are hashed, in the background, and nobody waits for it.
+ * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything that is retained is hashed again.
+ */
+export async function openTree(
+  directory: string,
+  ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>,
+  ports: Pick<Ports, 'disk' | 'background' | 'log'>,
+): Promise<Tree> {
+  await ports.disk.makeDirectory(directory);
+  const file = `${directory}/edge`;
+  let edge = await loadEdge(ports, file, ledger);
+  let stored = edge.size;
+  const stop = new AbortController();
+
+  const follow = async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      if (ledger.size() === edge.size) await ledger.waitBeyond(asSize(edge.size), stop.signal);
+      const batch = await ledger.read(asIndex(edge.size), STEP);
+      const { bytes, starts, ends } = batch;
+      edge = (await ports.background.run(GROW_JOB, { edge, bytes, starts, ends })) as Edge;
+      if (edge.size - stored >= STORE_EVERY) {
+        await storeEdge(ports, directory, file, edge);
+        stored = edge.size;
+      }
+    }
+  };
+
+  const failed = Promise.withResolvers<Error>();
+  const following = follow().catch((error: unknown) => {
+    if (!stop.signal.aborted) failed.resolve(error instanceof Error ? error : new Error(String(error)));
+  });
+
+  let headSize = -1;
+  let head: TreeHead = { size: 0, root: '' };
+  return {
+    head() {
+      if (edge.size !== headSize) {
+        head = { size: edge.size, root: Buffer.from(rootHash(sha256, edge), 'latin1').toString('base64') };
+        headSize = edge.size;
+      }
+      return head;
+    },
+    failed: failed.promise,
+    async close() {
+      stop.abort(new Error('the tree is closed'));
+      await following;
+      if (edge.size !== stored) await storeEdge(ports, directory, file, edge);
+    },
+  };
+}
+
+/** The stored edge when it is whole and the ledger still has every entry under it; else the empty one. */
+async function loadEdge(ports: Pick<Ports, 'disk' | 'log'>, file: string, ledger: Pick<Ledger, 'size' | 'beginning'>): Promise<Edge> {
+  if ((await ports.disk.length(file)) === null) return EMPTY_EDGE;
+  const edge = parseEdge(await readAll(ports, file));
+  if (edge !== null && edge.size <= ledger.size()) return edge;
+  ports.log.warn('the stored edge of the tree is not usable; the tree is built again', { file });
+  return EMPTY_EDGE;
+}
+
+async function readAll(ports: Pick<Ports, 'disk'>, path: string): Promise<Uint8Array> {
+  const file = await ports.disk.open(path, 'read');
+  try {
+    return await file.read(0, await file.length());
+  } finally {
+    await file.close();
+  }
+}
+
+/** The file is one line of JSON, its CRC-32C in hexadecimal before it. */
+async function storeEdge(ports: Pick<Ports, 'disk' | 'log'>, directory: string, path: string, edge: Edge): Promise<void> {
+  const text = JSON.stringify({ v: 1, size: edge.size, hashes: edge.hashes.map((hash) => Buffer.from(hash, 'latin1').toString('base64')) });
+  const temporary = `${path}.tmp`;
+  try {
+    const file = await ports.disk.open(temporary, 'create');
+    try {
+      await file.truncate(0);
+      await file.commit(Buffer.from(`${crc32c(text).toString(16).padStart(8, '0')} ${text}\n`), 0);
+    } finally {
+      await file.close();
+    }
+    await ports.disk.rename(temporary, path);
+    await ports.disk.syncDirectory(directory);
+  } catch (error) {
+    // The edge can be computed again, so a full disk costs a longer start and nothing else.
+    if (!isWaybillError(error) || error.code !== 'DISK_FULL') throw error;
+    ports.log.warn('no space to store the edge of the tree', { path });
+  }
+}
+
+function parseEdge(bytes: Uint8Array): Edge | null {
+  const line = Buffer.from(bytes).toString('utf8');
+  const text = line.slice(9, -1);
+  if (line.length < 10 || crc32c(text) !== Number.parseInt(line.slice(0, 8), 16)) return null;
+  const { size, hashes } = JSON.parse(text) as { size: number; hashes: readonly string[] };
+  return { size, hashes: hashes.map((hash) => Buffer.from(hash, 'base64').toString('latin1')) };
+}

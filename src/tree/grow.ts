@@ -1,0 +1,27 @@
+import { hash } from 'node:crypto';
+import type { Edge } from '../tlog/edge.ts';
+import { growEdge } from '../tlog/edge.ts';
+
+/** The name of the background job that hashes entries into the tree. */
+export const GROW_JOB = 'tree.grow';
+
+/** What the job gets: the tree so far, and the entries that follow. */
+export interface GrowInput {
+  readonly edge: Edge;
+  readonly bytes: Uint8Array;
+  readonly starts: Uint32Array;
+  readonly ends: Uint32Array;
+}
+
+/** SHA-256 in the form that `src/tlog` asks for. */
+export function sha256(input: Uint8Array): string {
+  return hash('sha256', input, 'binary');
+}
+
+/** The background jobs of the tree, by name. */
+export const treeJobs: Readonly<Record<string, (input: unknown) => Promise<unknown>>> = {
+  [GROW_JOB]: async (input) => {
+    const { edge, bytes, starts, ends } = input as GrowInput;
+    return growEdge(sha256, edge, bytes, starts, ends);
+  },
+};
