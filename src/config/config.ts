@@ -11,10 +11,12 @@ export interface Config {
   /** How long a stop waits for deliveries in flight. */
   readonly drainMs: number;
   readonly logLevel: LogLevel;
+  /** The file as it may be shown: references are not replaced, and every secret is hidden. */
+  readonly shown: unknown;
 }
 
 /** How much the process says about its work. */
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogLevel = 'info' | 'warn' | 'error';
 
 /** Where the ledger is, and how large it may become. */
 export interface LedgerConfig {

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { z } from 'zod';
+import { isWaybillError } from '../contracts/errors.ts';
+import type { SinkDefinition } from '../contracts/sink.ts';
+import type { SourceDefinition } from '../contracts/source.ts';
+import { faultText } from './faults.ts';
+import type { Adapters } from './json-schema.ts';
+import { parseConfig, readConfig } from './read-config.ts';
+
+interface PostSettings {
+  readonly url: string;
+  readonly secret?: string | undefined;
+}
+
+const post: SinkDefinition<PostSettings> = {
+  type: 'post',
+  title: 'Post',
+  summary: 'Sends.',
+  config: z.strictObject({ url: z.url(), secret: z.string().meta({ secret: true }).optional() }),
+  traits: () => ({
+    ack: 'received',
+    dedupe: 'none',
+    batch: { entries: 500, bytes: 1_000_000, waitMs: 0 },
+    inFlightMax: 1,
+    carriesEmpty: true,
+  }),
+  target: ({ url }) => url,
+  open: () => Promise.reject(new Error('not opened here')),
+};
+
+const lines: SinkDefinition<{ readonly path: string }> = {
+  type: 'lines',
+  title: 'Lines',
+  summary: 'Writes.',
+  config: z.strictObject({ path: z.string().min(1).meta({ path: true }) }),
+  traits: () => ({
+    ack: 'durable',
+    dedupe: 'position',
+    batch: { entries: 900, bytes: 2_000_000, waitMs: 5 },
+    inFlightMax: 4,
+    carriesEmpty: false,
+  }),
+  target: ({ path }) => path,
+  open: () => Promise.reject(new Error('not opened here')),
+};
+
+const push: SourceDefinition = {
+  type: 'push',
+  title: 'Push',
+  summary: 'Takes.',
+  config: z.strictObject({}),
+  traits: { delivery: 'pushed', recountable: false },
+};
+
+const adapters: Adapters = { sinks: { post, lines }, sources: { push }, codecs: { native: {} } };
+
+const GOOD = `ledger:
+  origin: acme.example/audit
+  path: ./data
+  limit: 2GiB
+api:
+  listen: 127.0.0.1:0
+  tokens:
+    - { name: billing, role: producer, sources: [app], token: "\${TOKEN}" }
+sources:
+  app: { type: push, schema: json, id_field: id, gap_after: 5s }
+destinations:
+  hook:
+    type: post
+    url: https://hook.example/in
+    secret: literal-secret-value
+    start: now
+    batch: { entries: "\${ENTRIES:-7}", wait: 250ms }
+  local: { type: lines, path: out/audit.ndjson, start: 12, in_flight: 4, on_reject: quarantine }
+`;
+
+function read(text: string, environment: Readonly<Record<string, string>> = { TOKEN: 'a-token-that-is-long-enough' }) {
+  return readConfig(
+    text,
+    '/etc/acme/waybill.yaml',
+    {
+      environment: (name) => environment[name] ?? null,
+      file: (path) => (path === '/etc/acme/secrets/one' ? 'from-the-file-of-secrets\n' : null),
+    },
+    adapters,
+  );
+}
+
+/** What is wrong with `GOOD` after one change, a line per fault. */
+function faultsAfter(find: string, replace: string): string[] {
+  assert.equal(GOOD.split(find).length, 2, `${find} stands once in the example`);
+  const reading = read(GOOD.replace(find, () => replace));
+  return reading.ok ? [] : reading.faults.map(faultText);
+}
+
+describe('a configuration', () => {
+  test('that is right has every value, default, unit and path filled in', () => {
+    const reading = read(GOOD);
+    assert.ok(reading.ok, reading.ok ? '' : reading.faults.map(faultText).join('\n'));
+    const { shown: _, ...config } = reading.config;
+    assert.deepEqual(config, {
+      file: '/etc/acme/waybill.yaml',
+      ledger: {
+        origin: 'acme.example/audit',
+        path: '/etc/acme/data',
+        limitBytes: 2_147_483_648,
+        segmentBytes: 67_108_864,
+        reservedBytes: 4_194_304,
+      },
+      api: {
+        listen: { host: '127.0.0.1', port: 0 },
+        hosts: [],
+        tokens: [{ name: 'billing', role: 'producer', sources: ['app'], token: 'a-token-that-is-long-enough' }],
+        limits: { bodyBytes: 16_777_216, events: 10_000, connections: 1_000, requestMs: 30_000 },
+      },
+      sources: [
+        { name: 'app', type: 'push', schema: 'json', idField: 'id', onInvalid: 'refuse', gapAfterMs: 5_000, rate: null, settings: {} },
+      ],
+      destinations: [
+        {
+          name: 'hook',
+          type: 'post',
+          start: { at: 'now' },
+          format: 'native',
+          batch: { entries: 7, bytes: 1_000_000, waitMs: 250 },
+          inFlight: 1,
+          onReject: 'halt',
+          quarantineMax: 100,
+          timeoutMs: 30_000,
+          retry: { minMs: 100, maxMs: 30_000 },
+          control: 'all',
+          settings: { url: 'https://hook.example/in', secret: 'literal-secret-value' },
+        },
+        {
+          name: 'local',
+          type: 'lines',
+          start: { at: 'index', index: 12 },
+          format: 'native',
+          batch: { entries: 900, bytes: 2_000_000, waitMs: 5 },
+          inFlight: 4,
+          onReject: 'quarantine',
+          quarantineMax: 100,
+          timeoutMs: 30_000,
+          retry: { minMs: 100, maxMs: 30_000 },
+          control: 'all',
+          settings: { path: '/etc/acme/out/audit.ndjson' },
+        },
+      ],
+      drainMs: 10_000,
+      logLevel: 'info',
+    });
+  });
+
+  test('shows references, and neither literal secrets nor credentials in URLs', () => {
+    const reading = read(GOOD.replace('https://hook.example/in', 'https://user:pass@hook.example/in'));
+    assert.ok(reading.ok);
+    const shown = JSON.stringify(reading.config.shown);
+    assert.match(shown, /\(hidden\)@hook\.example/);
+    assert.doesNotMatch(shown, /literal-secret-value|a-token-that-is-long-enough|user:pass/);
+  });
+
+  const START: readonly (readonly [string, unknown])[] = [
+    ['beginning', { at: 'beginning' }],
+    ['now', { at: 'now' }],
+    ['"3"', { at: 'index', index: 3 }],
+    ['2026-01-31T00:00:00Z', { at: 'time', timeMs: Date.UTC(2026, 0, 31) }],
+    ['2026-01-31', { at: 'time', timeMs: Date.UTC(2026, 0, 31) }],
+  ];
+  for (const [text, start] of START) {
+    test(`takes start: ${text}`, () => {
+      const reading = read(GOOD.replace('start: 12', `start: ${text}`));
+      assert.ok(reading.ok);
+      assert.deepEqual(reading.config.destinations[1]?.start, start);
+    });
+  }
+
+  const WRONG: readonly (readonly [string, string, string | RegExp])[] = [
+    ['limit: 2GiB', 'limits: 2GiB', '/etc/acme/waybill.yaml:4:3 ledger.limits: unknown key; did you mean limit?'],
+    ['limit: 2GiB', 'limit: 2GB', '/etc/acme/waybill.yaml:4:10 ledger.limit: expected a size such as 5MiB'],
+    ['limit: 2GiB', 'limit: 2048', '/etc/acme/waybill.yaml:4:10 ledger.limit: expected a size such as 5MiB'],
+    ['limit: 2GiB', 'limit: 1KiB', /ledger\.limit: too small/],
+    ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],
+    ['acme.example/audit', 'https://acme.example/audit', /ledger\.origin: expected a URL without a scheme/],
+    [
+      'type: post',
+      'type: posd',
+      '/etc/acme/waybill.yaml:13:11 destinations.hook.type: no such destination; there is post, lines; did you mean post?',
+    ],
+    ['    type: post\n', '', /destinations\.hook\.type: missing; there is post, lines/],
+    ['secret: literal', 'secrets: literal', '/etc/acme/waybill.yaml:15:5 destinations.hook.secrets: unknown key; did you mean secret?'],
+    ['wait: 250ms', 'wiat: 250ms', /:17:40 destinations\.hook\.batch\.wiat: unknown key; did you mean wait\?/],
+    ['start: now', 'start: soon', /destinations\.hook\.start: expected beginning, now, an index, or a time/],
+    ['    start: now\n', '', /destinations\.hook\.start: missing/],
+    ['on_reject: quarantine', 'on_reject: quarantene', /on_reject: expected halt, quarantine; did you mean quarantine\?/],
+    ['url: https://hook.example/in', 'url: nowhere', /destinations\.hook\.url: invalid URL/],
+    ['in_flight: 4', 'in_flight: 5', /destinations\.local\.in_flight: a lines destination keeps the order only with at most 4 in flight/],
+    ['  local:', '  waybill:', /destinations\.waybill: the name waybill is reserved/],
+    ['  local:', '  Local:', /destinations\.Local: a name has lower-case letters/],
+    ['out/audit.ndjson', 'data/out.ndjson', /destinations\.local: \/etc\/acme\/data\/out\.ndjson is inside ledger\.path/],
+    ['sources: [app]', 'sources: [apps]', /api\.tokens\.0\.sources\.0: there is no source apps; did you mean app\?/],
+    ['role: producer', 'role: producr', /api\.tokens\.0\.role: expected producer, viewer, auditor, operator; did you mean producer\?/],
+    ['role: producer', 'role: viewer', /api\.tokens\.0\.sources: only a token with the role producer/],
+    ['"${TOKEN}"', '"${TOKAN}"', '/etc/acme/waybill.yaml:8:63 api.tokens.0.token: the environment variable TOKAN is not set'],
+    ['"${TOKEN}"', '"${file:gone}"', /api\.tokens\.0\.token: cannot read the file \/etc\/acme\/gone/],
+    ['"${TOKEN}"', '"${TOKEN"', /api\.tokens\.0\.token: a reference is not closed/],
+    ['"${TOKEN}"', 'short', /api\.tokens\.0\.token: expected at least 16 characters/],
+    ['schema: json', 'schema: waybill/1', /sources\.app\.id_field: schema waybill\/1 has its identity in `id`/],
+    ['127.0.0.1:0', '127.0.0.1', /api\.listen: expected host:port/],
+    ['127.0.0.1:0', '127.0.0.1:70000', /api\.listen: the port is above 65535/],
+    ['sources:\n  app: {', 'sources:\n  app: [', /:\d+:\d+ /],
+  ];
+  for (const [find, replace, expected] of WRONG) {
+    test(`with ${replace.trim() === '' ? `no ${find.trim()}` : replace.trim()} says where and what`, () => {
+      const faults = faultsAfter(find, replace);
+      if (typeof expected === 'string') assert.deepEqual(faults, [expected]);
+      else assert.match(faults.join('\n'), expected);
+    });
+  }
+
+  test('with several mistakes lists all of them in the order of the file', () => {
+    const reading = read(
+      GOOD.replace('limit: 2GiB', 'limit: lots').replace('start: now', 'start: soon').replace('type: push', 'type: pull'),
+    );
+    assert.ok(!reading.ok);
+    assert.deepEqual(
+      reading.faults.map(({ path }) => path),
+      ['ledger.limit', 'sources.app.type', 'destinations.hook.start'],
+    );
+  });
+
+  test('that listens beyond loopback needs a token', () => {
+    const open = GOOD.replace('127.0.0.1:0', '0.0.0.0:8400').replace(/ {2}tokens:\n.*\n/, '');
+    const reading = read(open);
+    assert.ok(!reading.ok);
+    assert.match(reading.faults.map(faultText).join('\n'), /api\.listen: listening on 0\.0\.0\.0 needs at least one token/);
+    assert.ok(read(GOOD.replace('127.0.0.1:0', '0.0.0.0:8400')).ok);
+  });
+
+  test('with two destinations that write conditionally to one place is refused', () => {
+    const reading = read(`${GOOD}  again: { type: lines, path: ./out/audit.ndjson, start: now }\n`);
+    assert.ok(!reading.ok);
+    assert.match(reading.faults.map(faultText).join('\n'), /destinations\.again: writes to the same place as local/);
+  });
+
+  test('takes secrets from files beside it, without the line break at their end', () => {
+    const reading = read(GOOD.replace('"${TOKEN}"', '"${file:secrets/one}"'));
+    assert.ok(reading.ok);
+    assert.equal(reading.config.api.tokens[0]?.token, 'from-the-file-of-secrets');
+  });
+
+  test('never lets a reference become anything but text', () => {
+    const reading = read(GOOD, { TOKEN: 'x, role: operator, more: {}' });
+    assert.ok(reading.ok);
+    assert.equal(reading.config.api.tokens[0]?.token, 'x, role: operator, more: {}');
+  });
+
+  for (const text of [
+    '',
+    '# nothing\n',
+    '[]',
+    'text',
+    'a: 1\n---\nb: 2\n',
+    'a: &x [*x]\n',
+    '{',
+    'ledger: 1\nledger: 2\n',
+    '? [a]\n: b\n',
+  ]) {
+    test(`of ${JSON.stringify(text)} is refused with a place`, () => {
+      const reading = read(text);
+      assert.ok(!reading.ok);
+      assert.ok(reading.faults.length > 0);
+      for (const fault of reading.faults) assert.ok(fault.line >= 1 && fault.column >= 1 && fault.message !== '');
+    });
+  }
+
+  test('that is wrong makes one error that lists every fault and no secret', () => {
+    const wrong = GOOD.replace('secret: literal-secret-value', 'secret: [literal-secret-value]').replace('limit: 2GiB', 'limit: x');
+    assert.throws(
+      () => parseConfig(wrong, '/etc/acme/waybill.yaml', { environment: () => 'short', file: () => null }, adapters),
+      (error) =>
+        isWaybillError(error) &&
+        error.code === 'CONFIG_INVALID' &&
+        error.message.split('\n').length >= 3 &&
+        !error.message.includes('literal-secret') &&
+        !error.message.includes('short'),
+    );
+  });
+});

@@ -1,0 +1,245 @@
+import { dirname, isAbsolute, resolve } from 'node:path';
+import type { z } from 'zod';
+import { assert } from '../contracts/assert.ts';
+import { WaybillError } from '../contracts/errors.ts';
+import { closest } from './closest.ts';
+import type { ApiConfig, Config, DestinationConfig, SourceConfig } from './config.ts';
+import { type ConfigFault, type Fitted, faultText, fit, type PathFault } from './faults.ts';
+import { type Adapters, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from './json-schema.ts';
+import { changeMarked, hideSecrets } from './marks.ts';
+import { type ConfigPath, readYaml } from './places.ts';
+import { type Readers, replaceReferences } from './references.ts';
+import { nameFault, ruleFaults } from './rules.ts';
+import { destinationKeys, fileSchema, sourceKeys } from './schema.ts';
+
+/** A configuration, or every mistake that was found in it, in the order of the file. */
+export type ConfigReading =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly faults: readonly ConfigFault[] };
+
+/**
+ * Reads a configuration: the text is parsed first, references are replaced in strings only, then everything is checked.
+ * `file` is the absolute path of the text; paths inside are relative to it. It does no I/O: `readers` look references up.
+ */
+export function readConfig(text: string, file: string, readers: Readers, adapters: Adapters): ConfigReading {
+  assert(isAbsolute(file), `the path of the configuration is absolute: ${file}`);
+  const yaml = readYaml(text);
+  const placed = (faults: readonly PathFault[]): ConfigReading => ({
+    ok: false,
+    faults: faults
+      .map(({ path, part, message, suggestion }) => ({ file, ...yaml.placeOf(path, part), path: path.join('.'), message, suggestion }))
+      .toSorted((a, b) => a.line - b.line || a.column - b.column),
+  });
+  if (yaml.faults.length > 0) {
+    return { ok: false, faults: yaml.faults.map(({ place, message }) => ({ file, ...place, path: '', message, suggestion: null })) };
+  }
+  if (yaml.value === null || yaml.value === undefined)
+    return placed([valueFault([], 'the file is empty; `waybill init` writes a starter file')]);
+  const directory = dirname(file);
+  const { value, faults: missing } = replaceReferences(yaml.value, readers, (path) => resolve(directory, path));
+  const reading = new Reading(directory, adapters);
+  const config = reading.config(file, value, shownOf(yaml.value, adapters));
+  // A value whose reference is missing is not looked at a second time.
+  const unresolved = new Set(missing.map(({ path }) => path.join('.')));
+  const faults = [
+    ...missing.map(({ path, message }) => valueFault(path, message)),
+    ...reading.faults.filter(({ path }) => !unresolved.has(path.join('.'))),
+  ];
+  if (config === null || faults.length > 0) return placed(faults);
+  const broken = ruleFaults(config, adapters, reading.paths);
+  return broken.length > 0 ? placed(broken) : { ok: true, config };
+}
+
+/** The same, but rejects a configuration with mistakes: `CONFIG_INVALID`, whose message lists all of them, one a line. */
+export function parseConfig(text: string, file: string, readers: Readers, adapters: Adapters): Config {
+  const reading = readConfig(text, file, readers, adapters);
+  if (reading.ok) return reading.config;
+  throw new WaybillError('CONFIG_INVALID', reading.faults.map(faultText).join('\n'));
+}
+
+/** One reading of a file: what was found wrong, and which paths the destinations write to. */
+class Reading {
+  readonly faults: PathFault[] = [];
+  readonly paths = new Map<string, readonly string[]>();
+  readonly #directory: string;
+  readonly #adapters: Adapters;
+
+  constructor(directory: string, adapters: Adapters) {
+    this.#directory = directory;
+    this.#adapters = adapters;
+  }
+
+  config(file: string, value: unknown, shown: unknown): Config | null {
+    const parts = this.#keep(fit(fileSchema, this.#absolute(jsonSchemaOf(fileSchema), value, []), []));
+    const raw = isRecord(value) ? value : {};
+    const sources = this.#each(raw['sources'], 'sources', (name, item) => this.#source(name, item));
+    const destinations = this.#each(raw['destinations'], 'destinations', (name, item) => this.#destination(name, item));
+    if (parts === null) return null;
+    const { ledger, api, drain, log_level: logLevel } = parts;
+    return {
+      file,
+      ledger: {
+        origin: ledger.origin,
+        path: ledger.path,
+        limitBytes: ledger.limit ?? null,
+        segmentBytes: ledger.segment,
+        reservedBytes: ledger.reserve,
+      },
+      api: apiConfig(api),
+      sources,
+      destinations,
+      drainMs: drain,
+      logLevel,
+      shown,
+    };
+  }
+
+  #source(name: string, item: Readonly<Record<string, unknown>>): SourceConfig | null {
+    const path = ['sources', name];
+    const definition = this.#typed(path, item, 'source', this.#adapters.sources);
+    if (definition === null) return null;
+    const { common, own } = split(item, jsonSchemaOf(sourceKeys));
+    const known = sourceJsonSchema(definition.type, definition);
+    const keys = this.#keep(fit(sourceKeys, common, path, known));
+    const settings = this.#keep(fit(definition.config, this.#absolute(known, own, []), path, known));
+    if (keys === null || settings === null) return null;
+    return {
+      name,
+      type: keys.type,
+      schema: keys.schema,
+      idField: keys.id_field ?? null,
+      onInvalid: keys.on_invalid,
+      gapAfterMs: keys.gap_after,
+      rate: keys.rate ?? null,
+      settings,
+    };
+  }
+
+  #destination(name: string, item: Readonly<Record<string, unknown>>): DestinationConfig | null {
+    const path = ['destinations', name];
+    const definition = this.#typed(path, item, 'destination', this.#adapters.sinks);
+    if (definition === null) return null;
+    const { common, own } = split(item, jsonSchemaOf(destinationKeys));
+    const known = destinationJsonSchema(definition.type, definition);
+    const paths: string[] = [];
+    const keys = this.#keep(fit(destinationKeys, common, path, known));
+    const settings = this.#keep(fit(definition.config, this.#absolute(known, own, paths), path, known));
+    if (keys === null || settings === null) return null;
+    this.paths.set(name, paths);
+    const traits = definition.traits(settings);
+    return {
+      name,
+      type: keys.type,
+      start: keys.start,
+      format: keys.format,
+      batch: {
+        entries: keys.batch.entries ?? traits.batch.entries,
+        bytes: keys.batch.bytes ?? traits.batch.bytes,
+        waitMs: keys.batch.wait ?? traits.batch.waitMs,
+      },
+      inFlight: keys.in_flight,
+      onReject: keys.on_reject,
+      quarantineMax: keys.quarantine_max,
+      timeoutMs: keys.timeout,
+      retry: { minMs: keys.retry.min, maxMs: keys.retry.max },
+      control: keys.control,
+      settings,
+    };
+  }
+
+  #each<Item>(items: unknown, key: string, read: (name: string, item: Readonly<Record<string, unknown>>) => Item | null): Item[] {
+    if (!isRecord(items)) return [];
+    return Object.entries(items).flatMap(([name, item]) => {
+      const wrong = nameFault(name);
+      if (wrong !== null) this.faults.push({ path: [key, name], part: 'key', message: wrong, suggestion: null });
+      if (!isRecord(item)) {
+        this.faults.push(valueFault([key, name], 'expected keys, of which `type` is one'));
+        return [];
+      }
+      const found = read(name, item);
+      return found === null ? [] : [found];
+    });
+  }
+
+  #typed<Definition>(path: ConfigPath, item: Readonly<Record<string, unknown>>, what: string, table: Readonly<Record<string, Definition>>) {
+    const type = item['type'];
+    const types = Object.keys(table);
+    if (typeof type === 'string' && Object.hasOwn(table, type)) return table[type] ?? null;
+    const known = `there is ${types.join(', ')}`;
+    if (type === undefined) this.faults.push({ path: [...path, 'type'], part: 'key', message: `missing; ${known}`, suggestion: null });
+    else {
+      const word = typeof type === 'string' ? type : '';
+      this.faults.push({ path: [...path, 'type'], part: 'value', message: `no such ${what}; ${known}`, suggestion: closest(word, types) });
+    }
+    return null;
+  }
+
+  #absolute(schema: JsonSchema, value: unknown, found: string[]): unknown {
+    return changeMarked(schema, value, 'path', (path) => {
+      if (typeof path !== 'string' || path === '') return path;
+      const absolute = resolve(this.#directory, path);
+      found.push(absolute);
+      return absolute;
+    });
+  }
+
+  #keep<Out>(fitted: Fitted<Out>): Out | null {
+    if (fitted.ok) return fitted.value;
+    this.faults.push(...fitted.faults);
+    return null;
+  }
+}
+
+function apiConfig(api: z.output<typeof fileSchema>['api']): ApiConfig {
+  const { limits } = api;
+  return {
+    listen: api.listen,
+    hosts: api.hosts,
+    tokens: api.tokens.map(({ name, role, sources, token }) => ({ name, role, sources: sources ?? null, token })),
+    limits: { bodyBytes: limits.body, events: limits.events, connections: limits.connections, requestMs: limits.request_time },
+  };
+}
+
+/** The file as it may be shown: references stay references, literal secrets are hidden. */
+function shownOf(value: unknown, adapters: Adapters): unknown {
+  const file = jsonSchemaOf(fileSchema);
+  const each = <Definition>(
+    items: unknown,
+    table: Readonly<Record<string, Definition>>,
+    schemaOf: (type: string, definition: Definition) => JsonSchema,
+  ) => {
+    if (!isRecord(items)) return items;
+    return Object.fromEntries(
+      Object.entries(items).map(([name, item]) => {
+        const type = isRecord(item) && typeof item['type'] === 'string' ? item['type'] : '';
+        const definition = Object.hasOwn(table, type) ? table[type] : undefined;
+        // Nobody knows which keys of an unknown type are secrets.
+        return [name, definition === undefined ? null : hideSecrets(schemaOf(type, definition), item)];
+      }),
+    );
+  };
+  if (!isRecord(value)) return null;
+  const { sources, destinations, ...rest } = value;
+  return {
+    ...(hideSecrets(file, rest) as Record<string, unknown>),
+    sources: each(sources, adapters.sources, sourceJsonSchema),
+    destinations: each(destinations, adapters.sinks, destinationJsonSchema),
+  };
+}
+
+function split(item: Readonly<Record<string, unknown>>, common: JsonSchema) {
+  const names = Object.keys(common.properties ?? {});
+  const entries = Object.entries(item);
+  return {
+    common: Object.fromEntries(entries.filter(([key]) => names.includes(key))),
+    own: Object.fromEntries(entries.filter(([key]) => !names.includes(key))),
+  };
+}
+
+function valueFault(path: ConfigPath, message: string): PathFault {
+  return { path, part: 'value', message, suggestion: null };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,119 @@
+import { assert } from '../contracts/assert.ts';
+import { CONTROL_SOURCE, NAME_PATTERN } from '../contracts/units.ts';
+import { closest } from './closest.ts';
+import type { Config, DestinationConfig } from './config.ts';
+import type { PathFault } from './faults.ts';
+import type { Adapters } from './json-schema.ts';
+import { isLoopback } from './keys.ts';
+import type { ConfigPath } from './places.ts';
+
+/** What a name of a source or a destination must be; `null` when it is one. */
+export function nameFault(name: string): string | null {
+  if (name === CONTROL_SOURCE) return `the name ${CONTROL_SOURCE} is reserved for the entries that the pipeline writes itself`;
+  if (NAME_PATTERN.test(name)) return null;
+  return 'a name has lower-case letters, digits, _ and -, begins with a letter, and is at most 64 long';
+}
+
+/** What only shows when the parts of a configuration that is right by its schema are put side by side. */
+export function ruleFaults(config: Config, adapters: Adapters, paths: ReadonlyMap<string, readonly string[]>): PathFault[] {
+  return [
+    ...apiFaults(config),
+    ...config.sources.flatMap(sourceFaults),
+    ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
+    ...targetFaults(config, adapters),
+    ...pathFaults(config, paths),
+  ];
+}
+
+function fault(path: ConfigPath, message: string, suggestion: string | null = null): PathFault {
+  return { path, part: 'value', message, suggestion };
+}
+
+function apiFaults({ api, sources }: Config): PathFault[] {
+  const faults: PathFault[] = [];
+  if (api.tokens.length === 0 && !isLoopback(api.listen.host)) {
+    faults.push(
+      fault(
+        ['api', 'listen'],
+        `listening on ${api.listen.host} needs at least one token in api.tokens; without one only loopback is allowed`,
+      ),
+    );
+  }
+  const known = sources.map(({ name }) => name);
+  for (const [place, token] of api.tokens.entries()) {
+    const path = ['api', 'tokens', place];
+    const earlier = api.tokens.slice(0, place);
+    if (earlier.some(({ name }) => name === token.name)) faults.push(fault([...path, 'name'], `two tokens are named ${token.name}`));
+    if (earlier.some(({ token: secret }) => secret === token.token)) {
+      faults.push(fault([...path, 'token'], `the token of ${token.name} is also the token of another name`));
+    }
+    if (token.sources !== null && token.role !== 'producer')
+      faults.push(fault([...path, 'sources'], 'only a token with the role producer is bound to sources'));
+    for (const [at, name] of (token.sources ?? []).entries()) {
+      if (!known.includes(name)) faults.push(fault([...path, 'sources', at], `there is no source ${name}`, closest(name, known)));
+    }
+  }
+  return faults;
+}
+
+function sourceFaults(source: Config['sources'][number]): PathFault[] {
+  if (source.schema === 'json' || source.idField === null) return [];
+  return [fault(['sources', source.name, 'id_field'], 'schema waybill/1 has its identity in `id`; id_field belongs to schema json')];
+}
+
+function destinationFaults(destination: DestinationConfig, adapters: Adapters): PathFault[] {
+  const path = ['destinations', destination.name];
+  const faults: PathFault[] = [];
+  const formats = Object.keys(adapters.codecs);
+  if (!formats.includes(destination.format)) {
+    faults.push(
+      fault(
+        [...path, 'format'],
+        `there is no format ${destination.format}; there is ${formats.join(', ')}`,
+        closest(destination.format, formats),
+      ),
+    );
+  }
+  const { inFlightMax } = traitsOf(destination, adapters);
+  if (destination.inFlight > inFlightMax) {
+    faults.push(
+      fault([...path, 'in_flight'], `a ${destination.type} destination keeps the order only with at most ${inFlightMax} in flight`),
+    );
+  }
+  if (destination.retry.minMs > destination.retry.maxMs) faults.push(fault([...path, 'retry', 'min'], 'retry.min is above retry.max'));
+  return faults;
+}
+
+function targetFaults({ destinations }: Config, adapters: Adapters): PathFault[] {
+  return destinations.flatMap((destination, place) => {
+    // Where a write is conditional on its position, two writers make one of them halt for ever.
+    if (traitsOf(destination, adapters).dedupe !== 'position') return [];
+    const target = targetOf(destination, adapters);
+    const other = destinations
+      .slice(0, place)
+      .find((earlier) => earlier.type === destination.type && targetOf(earlier, adapters) === target);
+    return other === undefined ? [] : [fault(['destinations', destination.name], `writes to the same place as ${other.name}: ${target}`)];
+  });
+}
+
+function pathFaults({ ledger }: Config, paths: ReadonlyMap<string, readonly string[]>): PathFault[] {
+  return [...paths].flatMap(([name, places]) =>
+    places
+      .filter((place) => place === ledger.path || place.startsWith(`${ledger.path}/`))
+      .map((place) => fault(['destinations', name], `${place} is inside ledger.path; nothing but the ledger may be there`)),
+  );
+}
+
+function traitsOf(destination: DestinationConfig, adapters: Adapters) {
+  return definitionOf(destination, adapters).traits(destination.settings);
+}
+
+function targetOf(destination: DestinationConfig, adapters: Adapters): string {
+  return definitionOf(destination, adapters).target(destination.settings);
+}
+
+function definitionOf({ type }: DestinationConfig, adapters: Adapters) {
+  const definition = adapters.sinks[type];
+  assert(definition !== undefined, `the sink ${type} was looked up when the file was read`);
+  return definition;
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { count, duration, listen, name, origin, size, start } from './keys.ts';
+
+const ledger = z
+  .strictObject({
+    origin: origin.describe('Name of the log: a URL without a scheme that nobody else uses. It can not be changed later.'),
+    path: z.string().min(1).meta({ path: true }).describe('Directory of the ledger. `waybill init` creates it.'),
+    limit: size(16 * 1_048_576)
+      .optional()
+      .describe('How much disk the ledger may use. Senders are answered with 503 when it is reached. Absent: what the disk has.'),
+    segment: size(1_048_576, 1_073_741_824).prefault('64MiB').describe('Size at which a new segment file begins.'),
+    reserve: size(65_536, 1_073_741_824)
+      .prefault('4MiB')
+      .describe('Part of the ledger that only control entries and the delivery journal may use.'),
+  })
+  .describe('The ledger: one order of entries on this disk.');
+
+const token = z.strictObject({
+  name: name.describe('Who holds the token. It is shown instead of the token.'),
+  role: z
+    .enum(['producer', 'viewer', 'auditor', 'operator'])
+    .describe('`producer` sends events, `viewer` and `auditor` read, `operator` may do everything.'),
+  sources: z.array(name).min(1).optional().describe('For a producer: the sources that it may write to. Absent: all.'),
+  token: z
+    .string()
+    .min(16, 'expected at least 16 characters')
+    .max(512)
+    .meta({ secret: true })
+    .describe('The shared secret, sent as `Authorization: Bearer …`.'),
+});
+
+const api = z
+  .strictObject({
+    listen: listen.prefault('127.0.0.1:8400').describe('Address of the API. Beyond loopback it needs at least one token.'),
+    hosts: z
+      .array(z.string().regex(/^[a-z0-9.-]+$/, 'expected a host name in lower case without a port'))
+      .default([])
+      .describe('Host names under which the API is reached, beside the loopback ones.'),
+    tokens: z.array(token).default([]).describe('Who may do what. Without tokens only sending and reading work.'),
+    limits: z
+      .strictObject({
+        body: size(65_536, 268_435_456).prefault('16MiB').describe('Largest request body, as it comes and unpacked.'),
+        events: count(1, 100_000).default(10_000).describe('Most events in one request.'),
+        connections: count(1, 100_000).default(1_000).describe('Most connections at a time.'),
+        request_time: duration(1_000).prefault('30s').describe('Longest time that a sender may take for one request.'),
+      })
+      .prefault({})
+      .describe('What one sender may ask of this process.'),
+  })
+  .prefault({})
+  .describe('The HTTP interface.');
+
+/** The keys that every source has, whatever its type. */
+export const sourceKeys = z.strictObject({
+  type: z.string().describe('What kind of source it is.'),
+  schema: z.enum(['json', 'waybill/1']).default('waybill/1').describe('What an event has to look like: `waybill/1`, or any JSON object.'),
+  id_field: z
+    .string()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe('For schema `json`: the top-level key that holds the identity. Absent: every event is new, also one that is sent again.'),
+  on_invalid: z
+    .enum(['refuse', 'keep'])
+    .default('refuse')
+    .describe('An event that fails its schema: `refuse` answers its sender, `keep` stores it with what is wrong.'),
+  gap_after: duration(1_000, 86_400_000)
+    .prefault('30s')
+    .describe("How long a hole in a producer's numbers may stay open before it is declared (schema `waybill/1`)."),
+  rate: count(1, 10_000_000).optional().describe('Most events a second; more is answered with 429. Absent: no limit.'),
+});
+
+/** The keys that every destination has, whatever its type. */
+export const destinationKeys = z.strictObject({
+  type: z.string().describe('What kind of destination it is.'),
+  start: start.describe('Where a destination without a cursor begins: `beginning`, `now`, an index, or a time. Read only once.'),
+  format: z.string().default('native').describe('Format of the records.'),
+  batch: z
+    .strictObject({
+      entries: count(1, 100_000).optional().describe('Most entries in a batch. Absent: what suits the type.'),
+      bytes: size(65_536, 268_435_456).optional().describe('Most bytes in a batch. Absent: what suits the type.'),
+      wait: duration(0, 600_000).optional().describe('How long a batch may wait to become fuller. Absent: what suits the type.'),
+    })
+    .prefault({})
+    .describe('How large a batch may become.'),
+  in_flight: count(1, 1_000).default(1).describe('How many batches may be in flight, where the type allows more than one.'),
+  on_reject: z
+    .enum(['halt', 'quarantine'])
+    .default('halt')
+    .describe(
+      'An entry that the destination will never take: `halt` stops this destination, `quarantine` sets the entry aside and declares it.',
+    ),
+  quarantine_max: count(1, 1_000_000).default(100).describe('Most entries that are set aside in an hour; more halts.'),
+  timeout: duration(100, 3_600_000).prefault('30s').describe('How long the destination may take to answer for one batch.'),
+  retry: z
+    .strictObject({
+      min: duration(1, 3_600_000).prefault('100ms').describe('First pause after a failure.'),
+      max: duration(1, 86_400_000).prefault('30s').describe('Longest pause. Retries never end.'),
+    })
+    .prefault({})
+    .describe('Pauses between attempts; they double, with chance, from `min` to `max`.'),
+  control: z
+    .enum(['all', 'own', 'none'])
+    .default('all')
+    .describe("Which of the pipeline's own entries it gets: `all`, those about itself (`own`), or `none`."),
+});
+
+/** The whole file. Sources and destinations are looked at one by one, because their type says which keys they have. */
+export const fileSchema = z.strictObject({
+  ledger,
+  api,
+  sources: z.record(z.string(), z.unknown()).default({}).describe('Where events come from, by name.'),
+  destinations: z.record(z.string(), z.unknown()).default({}).describe('Where entries go to, by name.'),
+  drain: duration(0, 3_600_000).prefault('10s').describe('How long a stop waits for deliveries in flight.'),
+  log_level: z.enum(['info', 'warn', 'error']).default('info').describe('How much is written to standard error.'),
+});
