@@ -130,6 +130,111 @@ export const ERROR_CODES = {
     means: 'The destination has less than it had acknowledged.',
     action: 'Restore what the destination lost, then run `waybill retry DEST`.',
   },
+  SOURCE_UNKNOWN: {
+    remedy: 'halt',
+    means: 'No source of this name takes events this way.',
+    action: 'Name a source that the configuration has, or add it there and restart.',
+  },
+  REFUSED_FULL: {
+    remedy: 'halt',
+    means: 'The bytes kept of refused events have reached their limit, so the source was stopped before an event could be lost.',
+    action: 'Correct what the source sends, move the files out of the directory that the message names, then start again.',
+  },
+  LISTEN_UNSAFE: {
+    remedy: 'halt',
+    means: 'The API would be reachable from other machines without a token.',
+    action: 'Add a token under `api.tokens`, or listen on 127.0.0.1.',
+  },
+  LISTEN_FAILED: {
+    remedy: 'halt',
+    means: 'The address of the API could not be opened.',
+    action: 'Free the address or choose another with `api.listen`, then start again.',
+  },
+  REQUEST_INVALID: {
+    remedy: 'reject',
+    means: 'A parameter or a header of the request is unknown or malformed.',
+    action: 'Correct what the message names.',
+  },
+  BODY_UNREADABLE: {
+    remedy: 'reject',
+    means: 'The body of the request could not be read as the type that it declares. Nothing was accepted.',
+    action: 'Correct the body at the place that the message names.',
+  },
+  BODY_TOO_LARGE: {
+    remedy: 'reject',
+    means: 'The request has more bytes or more events than one request may. Nothing was accepted.',
+    action: 'Send the events in smaller requests.',
+  },
+  CONTENT_TYPE_UNSUPPORTED: {
+    remedy: 'reject',
+    means: 'The body of the request has a type or an encoding that this path does not take.',
+    action: 'Use one that the message names.',
+  },
+  UNAUTHORIZED: {
+    remedy: 'halt',
+    means: 'The request carries no token, or one that is not configured.',
+    action: 'Send a token of `api.tokens` in the header `Authorization: Bearer TOKEN`.',
+  },
+  FORBIDDEN: {
+    remedy: 'halt',
+    means: 'The token does not allow this request; without tokens only sending and reading are allowed.',
+    action: 'Use a token whose role and sources allow it.',
+  },
+  ORIGIN_FOREIGN: {
+    remedy: 'halt',
+    means: 'A web page of another site tried to change something here.',
+    action: 'Send the request from a program, or from a page of this server.',
+  },
+  HOST_UNKNOWN: {
+    remedy: 'halt',
+    means: 'The request was sent to a name that this server does not know as its own.',
+    action: 'Use a loopback name, or add the name to `api.hosts`.',
+  },
+  PATH_UNKNOWN: {
+    remedy: 'reject',
+    means: 'There is nothing at this path.',
+    action: 'Look the path up in the documentation.',
+  },
+  METHOD_UNSUPPORTED: {
+    remedy: 'reject',
+    means: 'The path does not take this method.',
+    action: 'Use a method that the `Allow` header of the answer names.',
+  },
+  DESTINATION_UNKNOWN: {
+    remedy: 'reject',
+    means: 'No destination has this name.',
+    action: 'Use a name that `waybill status` shows.',
+  },
+  EVENTS_INVALID: {
+    remedy: 'reject',
+    means: 'Events of the request cannot be accepted. Nothing of it was accepted.',
+    action: 'Correct the events that `rejected` lists, or send with `?partial=true` to have the others accepted.',
+  },
+  EVENTS_CONFLICT: {
+    remedy: 'reject',
+    means: 'Identities of the request are taken by other events. Nothing of it was accepted.',
+    action: 'Give the events that `rejected` lists identities of their own, if they are not the same events changed.',
+  },
+  RATE_LIMITED: {
+    remedy: 'retry',
+    means: 'The source has sent more events than its configured rate. Nothing of the request was accepted.',
+    action: 'Wait as long as `Retry-After` says and send the same request again.',
+  },
+  OVERLOADED: {
+    remedy: 'retry',
+    means: 'The server holds as many bytes of unfinished requests as it may. Nothing of the request was accepted.',
+    action: 'Wait as long as `Retry-After` says and send the same request again.',
+  },
+  STOPPING: {
+    remedy: 'retry',
+    means: 'The server is being stopped. Nothing of the request was accepted.',
+    action: 'Send the same request again once it is back.',
+  },
+  INTERNAL: {
+    remedy: 'halt',
+    means: 'The request met a mistake in Waybill. Whether anything was accepted is unknown.',
+    action: 'Send the same request again: what was accepted is answered as a duplicate. Please report the log line of this moment.',
+  },
 } as const satisfies Record<string, CodeFacts>;
 
 /** One of the codes in the table. */

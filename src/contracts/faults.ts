@@ -97,6 +97,16 @@ export const FAULT_CODES = {
     means: 'The producer has used this `producer.seq` for an event with another identity.',
     action: 'Give each event of one `producer.epoch` its own `seq`, and begin a new epoch after the counter was lost.',
   },
+  IDENTITY_PRUNED: {
+    keepable: false,
+    means: 'An entry below the oldest retained index may have this identity, and can no longer be compared with the event.',
+    action: 'If the event is a repetition, drop it. If it is new, send it under an identity of its own.',
+  },
+  ENTRY_TOO_LARGE: {
+    keepable: false,
+    means: 'The event with its envelope has more than 65,535 bytes.',
+    action: 'Shorten the event or its identity.',
+  },
   EVENT_REFUSED: {
     keepable: false,
     means: 'The event was refused by one check and passed by the other, which is a mistake in Waybill.',

@@ -50,6 +50,8 @@ export interface Ledger {
    * the promise resolves with the index of the run's first entry (or where it would be) once the run survives the loss of this process and of power.
    * Rejects with `LEDGER_FENCED`, and numbers nothing, when the assigned size is not `expected`.
    * Any other failure is fatal: the ledger takes nothing more until it is opened again.
+   * Appends resolve in the order in which they were numbered. The bytes and offsets of the run are copied before the call returns,
+   * so the caller may write over them at once.
    */
   append(run: Run, expected: Size, room: Room): Promise<Index>;
 
