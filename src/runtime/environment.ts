@@ -1,0 +1,6 @@
+/** The environment of the process as it is now. Nothing else reads it, so that a test can give another one. */
+export function readEnvironment(): Readonly<Record<string, string>> {
+  const variables: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (value !== undefined) variables[name] = value;
+  return variables;
+}

@@ -1,0 +1,60 @@
+import { assert } from '../contracts/assert.ts';
+import type { Background, Disk, Ports } from '../contracts/ports.ts';
+import { openBackground } from './background.ts';
+import { openClock } from './clock.ts';
+import { openDisk } from './disk.ts';
+import { openHttp } from './http-client.ts';
+import { type LogLevel, openLog } from './log.ts';
+import { openRandom } from './random.ts';
+
+/** How the ports are opened. */
+export interface PortsOptions {
+  readonly logLevel: LogLevel;
+  /** The module that exports `jobs` for the background threads. Absent: there is no background work. */
+  readonly jobs?: URL;
+}
+
+/** The real ports. */
+export interface OpenPorts extends Ports {
+  /**
+   * The same ports with a disk of their own: its writer thread starts with its first write. A destination on a slow disk
+   * then never delays a flush of the ledger. `close` of these ports closes it.
+   */
+  withOwnDisk(): Ports;
+  /** Ends every thread and connection, then writes what the log still holds. Everything opened through the ports must be closed before. */
+  close(): Promise<void>;
+}
+
+/** Opens everything that is outside the process. Threads start when they are first needed. */
+export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
+  const log = openLog(options.logLevel);
+  const http = openHttp();
+  const background = options.jobs === undefined ? null : openBackground(options.jobs);
+  const disks: (Disk & { close(): Promise<void> })[] = [openDisk()];
+  const ports: Ports = {
+    clock: openClock(),
+    random: openRandom(),
+    disk: disks[0] as Disk,
+    http,
+    background: background ?? NO_BACKGROUND,
+    log,
+  };
+  return {
+    ...ports,
+    withOwnDisk() {
+      const disk = openDisk();
+      disks.push(disk);
+      return { ...ports, disk };
+    },
+    async close() {
+      await Promise.all([...disks.map((disk) => disk.close()), http.close(), background?.close()]);
+      log.close();
+    },
+  };
+}
+
+const NO_BACKGROUND: Background = {
+  async run(job) {
+    assert(false, `the job ${job} was asked for, and no jobs were given`);
+  },
+};
