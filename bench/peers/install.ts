@@ -38,7 +38,11 @@ export function installPeers(directory: string): Peers | null {
   }
   const multiarch = readdirSync(`${root}/usr/lib`).find((name) => name.endsWith('-linux-gnu')) ?? '';
   const libraries = `${root}/usr/lib/${multiarch}`;
-  return { root, libraries, env: { ...process.env, LD_LIBRARY_PATH: [libraries, `${root}/lib/${multiarch}`, `${root}/usr/lib/syslog-ng`].join(':') } };
+  return {
+    root,
+    libraries,
+    env: { ...process.env, LD_LIBRARY_PATH: [libraries, `${root}/lib/${multiarch}`, `${root}/usr/lib/syslog-ng`].join(':') },
+  };
 }
 
 function unpack(directory: string, root: string): void {

@@ -1,0 +1,75 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { benchFile, type Running, running, until } from './processes.ts';
+
+/** A `waybill run` of the bench. */
+export interface Waybill extends Running {
+  readonly port: number;
+  readonly directory: string;
+  /** How many entries are durable. */
+  size(): Promise<number>;
+  /** The cursor of a destination. */
+  cursor(destination: string): Promise<number>;
+  /** The size of the newest computed tree head. */
+  treeSize(): Promise<number>;
+}
+
+/** What the bench configures. */
+export interface WaybillOptions {
+  readonly directory: string;
+  readonly port: number;
+  readonly schema: 'json' | 'waybill/1';
+  /** Lines of the `destinations` section, by name. */
+  readonly destinations: Readonly<Record<string, string>>;
+  /** Keep the ledger that is in the directory. */
+  readonly keep?: boolean;
+}
+
+interface StatusView {
+  readonly ledger: { readonly size: number; readonly head?: { readonly size: number } | null };
+  readonly destinations: Readonly<Record<string, { readonly cursor: number }>>;
+}
+
+const MAIN = benchFile('../src/cli/main.ts');
+
+/** Writes the configuration, creates the ledger unless it is kept, starts the process and waits until it accepts. */
+export async function startWaybill(options: WaybillOptions): Promise<Waybill> {
+  const { directory, port } = options;
+  if (options.keep !== true) rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const file = `${directory}/waybill.yaml`;
+  writeFileSync(file, configuration(options));
+  if (options.keep !== true) execFileSync(process.execPath, [MAIN, 'init', '-c', file], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const status = async (): Promise<StatusView> => (await (await fetch(`http://127.0.0.1:${port}/v1/status`)).json()) as StatusView;
+  await until('waybill to accept', 120, async () => {
+    if (child.exitCode !== null) throw new Error(`waybill ended with ${child.exitCode}`);
+    return fetch(`http://127.0.0.1:${port}/readyz`).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+  });
+  return {
+    ...running(child),
+    port,
+    directory,
+    size: async () => (await status()).ledger.size,
+    cursor: async (name) => (await status()).destinations[name]?.cursor ?? 0,
+    treeSize: async () => (await status()).ledger.head?.size ?? 0,
+  };
+}
+
+function configuration({ directory, port, schema, destinations }: WaybillOptions): string {
+  const lines = [
+    'ledger:',
+    '  origin: bench.example/audit',
+    `  path: ${directory}/data`,
+    `api: { listen: 127.0.0.1:${port} }`,
+    'log_level: warn',
+    'sources:',
+    schema === 'json' ? '  app: { type: http, schema: json, id_field: id }' : '  app: { type: http, schema: waybill/1 }',
+    Object.keys(destinations).length === 0 ? 'destinations: {}' : 'destinations:',
+    ...Object.entries(destinations).map(([name, line]) => `  ${name}: ${line}`),
+  ];
+  return `${lines.join('\n')}\n`;
+}

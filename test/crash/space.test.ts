@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { test } from 'node:test';
+import { allEntries, checkLedger, status } from './entries.ts';
+import { freePort } from './port.ts';
+import { initWaybill, startWaybill, until } from './process.ts';
+import { startProducer } from './producer.ts';
+
+test('a disk without space pushes back, loses nothing, and goes on by itself when there is space', async () => {
+  const directory = mkdtempSync(`${tmpdir()}/waybill-space-`);
+  const small = `${directory}/small`;
+  mkdirSync(small);
+  // A file system of its own, so that "full" is the real thing and nothing else on the machine notices. It needs root, as CI has.
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', small]);
+  try {
+    const ballast = `${small}/ballast`;
+    writeFileSync(ballast, Buffer.alloc(16 << 20, 1));
+    const port = await freePort();
+    const archive = `${directory}/audit.ndjson`;
+    const file = initWaybill(
+      directory,
+      `ledger: { origin: space.example/audit, path: ${small}/data, segment: 1MiB, reserve: 1MiB }
+api: { listen: 127.0.0.1:${port} }
+log_level: error
+sources: { app: { type: http, schema: json, id_field: id } }
+destinations: { archive: { type: file, path: ${archive}, start: beginning } }
+`,
+    );
+    const waybill = await startWaybill(file, port);
+    const producer = startProducer(waybill.url, 2, 50);
+    try {
+      await until('pushback', async () => (await fetch(`${waybill.url}/readyz`)).status === 503);
+      const before = producer.acknowledged.length;
+      assert.ok(before > 0, 'events were accepted before the disk was full');
+      const body = '{"id":"one-more"}';
+      const refused = await fetch(`${waybill.url}/v1/events`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      assert.equal(refused.status, 503);
+      assert.ok(Number(refused.headers.get('retry-after')) >= 1);
+      assert.match(await refused.text(), /LEDGER_FULL/);
+      await until('the destination to get what was accepted', async () => {
+        const { ledger, destinations } = await status(waybill.url);
+        return destinations['archive']?.cursor === ledger.size;
+      });
+      rmSync(ballast);
+      await until('the producer to go on by itself', () => producer.acknowledged.length > before + 500);
+    } finally {
+      await producer.finish();
+    }
+    const { size } = (await status(waybill.url)).ledger;
+    await until(
+      'the destination to have everything',
+      async () => ((await status(waybill.url)).destinations['archive']?.cursor ?? 0) >= size,
+    );
+    const entries = await allEntries(waybill.url);
+    checkLedger(entries, producer.acknowledged);
+    assert.equal(readFileSync(archive, 'utf8'), `${entries.join('\n')}\n`);
+    assert.equal(await waybill.end('SIGTERM'), 0);
+  } finally {
+    execFileSync('umount', ['-l', small]);
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
