@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { describe, test } from 'node:test';
+import type { Batch } from '../contracts/entry.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Background } from '../contracts/ports.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
+import { openDisk } from '../runtime/disk.ts';
+import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
+import { openTree, type Tree } from './follower.ts';
+import { sha256, treeJobs } from './grow.ts';
+
+type Followed = Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>;
+
+/** A ledger that holds `entry 0`, `entry 1` … and grows when it is told to. */
+function growingLedger(): Followed & { grow(by: number): void; reads: number[] } {
+  let size = 0;
+  let grown = Promise.withResolvers<void>();
+  const reads: number[] = [];
+  return {
+    reads,
+    grow(by) {
+      size += by;
+      grown.resolve();
+      grown = Promise.withResolvers<void>();
+    },
+    size: () => asSize(size),
+    beginning: () => asIndex(0),
+    async read(from, limits): Promise<Batch> {
+      reads.push(from);
+      return entriesFrom(from, Math.min(size - from, limits.entries, 100));
+    },
+    async waitBeyond(beyond, signal) {
+      while (size <= beyond) {
+        const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
+        await Promise.race([grown.promise, aborted]);
+      }
+      return asSize(size);
+    },
+  };
+}
+
+function entriesFrom(first: number, count: number): Batch {
+  const parts = Array.from({ length: count }, (_, k) => Buffer.from(`entry ${first + k}`));
+  const starts = new Uint32Array(count);
+  const ends = new Uint32Array(count);
+  let at = 0;
+  for (const [k, part] of parts.entries()) {
+    starts[k] = at;
+    at += part.length;
+    ends[k] = at;
+  }
+  return { first: asIndex(first), count, bytes: Buffer.concat(parts), starts, ends };
+}
+
+function rootOf(size: number): string {
+  const { bytes, starts, ends } = entriesFrom(0, size);
+  return Buffer.from(rootHash(sha256, growEdge(sha256, EMPTY_EDGE, bytes, starts, ends)), 'latin1').toString('base64');
+}
+
+const background: Background = { run: (job, input) => treeJobs[job]?.(input) ?? Promise.reject(new Error(`no job ${job}`)) };
+const log = { info() {}, warn() {}, error() {} };
+
+async function reached(tree: Tree, size: number): Promise<void> {
+  while (tree.head().size < size) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('the tree that follows the ledger', () => {
+  test('follows, stores its edge, and goes on from it without hashing again', async () => {
+    const directory = mkdtempSync(`${tmpdir()}/waybill-tree-`);
+    const disk = openDisk();
+    const ledger = growingLedger();
+    try {
+      const tree = await openTree(`${directory}/tree`, ledger, { disk, background, log });
+      assert.equal(tree.head().size, 0);
+      ledger.grow(250);
+      await reached(tree, 250);
+      assert.deepEqual(tree.head(), { size: 250, root: rootOf(250) });
+      await tree.close();
+
+      ledger.reads.length = 0;
+      ledger.grow(7);
+      const again = await openTree(`${directory}/tree`, ledger, { disk, background, log });
+      await reached(again, 257);
+      assert.deepEqual(again.head(), { size: 257, root: rootOf(257) });
+      assert.equal(ledger.reads[0], 250);
+      await again.close();
+    } finally {
+      await disk.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('a damaged or foreign edge is not used: everything is hashed again', async () => {
+    const directory = mkdtempSync(`${tmpdir()}/waybill-tree-`);
+    const disk = openDisk();
+    const ledger = growingLedger();
+    ledger.grow(130);
+    try {
+      const first = await openTree(directory, ledger, { disk, background, log });
+      await reached(first, 130);
+      await first.close();
+      const bytes = readFileSync(`${directory}/edge`);
+      for (const at of [0, 12, bytes.length - 5]) {
+        const damaged = Buffer.from(bytes);
+        damaged[at] = (damaged[at] ?? 0) ^ 1;
+        writeFileSync(`${directory}/edge`, damaged);
+        const tree = await openTree(directory, ledger, { disk, background, log });
+        await reached(tree, 130);
+        assert.equal(tree.head().root, rootOf(130), `byte ${at}`);
+        await tree.close();
+      }
+      const shorter = growingLedger();
+      shorter.grow(5);
+      const tree = await openTree(directory, shorter, { disk, background, log });
+      await reached(tree, 5);
+      assert.equal(tree.head().root, rootOf(5));
+      await tree.close();
+    } finally {
+      await disk.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('an error of the hashing thread ends following and is told', async () => {
+    const directory = mkdtempSync(`${tmpdir()}/waybill-tree-`);
+    const disk = openDisk();
+    const ledger = growingLedger();
+    ledger.grow(1);
+    try {
+      const broken: Background = { run: () => Promise.reject(new Error('the thread is gone')) };
+      const tree = await openTree(directory, ledger, { disk, background: broken, log });
+      assert.match((await tree.failed).message, /the thread is gone/);
+      await tree.close();
+    } finally {
+      await disk.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+});
