@@ -1,2 +1,3 @@
 console.log(process.version, process.argv.slice(2));
+
 export {};

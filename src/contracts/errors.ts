@@ -150,6 +150,16 @@ export const ERROR_CODES = {
     means: 'The address of the API could not be opened.',
     action: 'Free the address or choose another with `api.listen`, then start again.',
   },
+  NOT_RUNNING: {
+    remedy: 'retry',
+    means: 'No running process answered at the address that the configuration names.',
+    action: 'Start it with `waybill run`, or name its configuration with `-c FILE`.',
+  },
+  API_UNEXPECTED: {
+    remedy: 'halt',
+    means: 'The running process answered a command in a way that the command does not know.',
+    action: 'Check that both are of the same version, and that `api.listen` is the address of this process and of no other program.',
+  },
   REQUEST_INVALID: {
     remedy: 'reject',
     means: 'A parameter or a header of the request is unknown or malformed.',

@@ -1,0 +1,20 @@
+import { type ErrorCode, isWaybillError } from '../contracts/errors.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command leaves to the shell. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unverified: 3, notRunning: 75, configuration: 78 } as const;
+
+const EXIT_OF: Partial<Record<ErrorCode, number>> = {
+  CONFIG_INVALID: EXIT.configuration,
+  CONFIG_MISSING: EXIT.configuration,
+  LEDGER_MISSING: EXIT.configuration,
+  NOT_RUNNING: EXIT.notRunning,
+};
+
+/** Says what went wrong and what leads on, and gives the exit code for it. A mistake in this program is thrown on: its stack is needed. */
+export function reportError(error: unknown, json: boolean, terminal: Terminal): number {
+  if (!isWaybillError(error)) throw error;
+  if (json) terminal.out(JSON.stringify({ error: { code: error.code, message: error.message, action: error.action } }));
+  else terminal.err(`${error.message}\n${error.code}: ${error.action}`);
+  return EXIT_OF[error.code] ?? EXIT.failed;
+}

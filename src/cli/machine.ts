@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WaybillError } from '../contracts/errors.ts';
+
+// Commands are the outermost layer: what they do with files and child processes is here, and nowhere else in this folder.
+
+/** A path as the person at the terminal means it. */
+export function absolutePath(path: string): string {
+  return resolve(path);
+}
+
+/** The text of a file, or `null` when there is none. Rejects with `DISK_FAILED` when it can not be read. */
+export function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw new WaybillError('DISK_FAILED', `cannot read ${path}: ${errnoOf(error)}`, { cause: error });
+  }
+}
+
+/** Writes a file that is not there yet, and makes it durable. Returns false, and changes nothing, when it is there. */
+export function writeNewFile(path: string, text: string, mode: number): boolean {
+  try {
+    const file = openSync(path, 'wx', mode);
+    try {
+      writeSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    const directory = openSync(dirname(path), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false;
+    throw new WaybillError('DISK_FAILED', `cannot write ${path}: ${errnoOf(error)}`, { cause: error });
+  }
+}
+
+/** A directory of its own, which `remove` removes with everything in it. */
+export function makeTemporaryDirectory(name: string): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), `${name}-`));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** The path of a file of this checkout or package, by its path from the root; `null` when it is not there. */
+export function ownFile(path: string): string | null {
+  const absolute = fileURLToPath(new URL(`../../${path}`, import.meta.url));
+  return existsSync(absolute) ? absolute : null;
+}
+
+/** Starts a script with the Node that runs this process. */
+export function spawnScript(script: string, args: readonly string[], stdio: 'inherit' | 'pipe', cwd?: string): ChildProcess {
+  return spawn(process.execPath, [script, ...args], { stdio: stdio === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'], cwd });
+}
+
+/** The script that this process runs: the command line itself. */
+export function ownScript(): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
+}
+
+/** Resolves with how a child ended. */
+export function childEnd(child: ChildProcess): Promise<{ readonly code: number | null; readonly signal: string | null }> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve({ code: child.exitCode, signal: child.signalCode });
+  return new Promise((done, fail) => {
+    child.once('error', fail);
+    child.once('exit', (code, signal) => done({ code, signal }));
+  });
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+}
