@@ -1,0 +1,171 @@
+import { hash } from 'node:crypto';
+import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
+import type { ReadEntry } from './ledger-check.ts';
+import { type Attempt, type Inspector, type Receiver, recordsOf } from './receiver.ts';
+import type { World } from './world.ts';
+
+/** What one destination has been sent so far, as a range of indexes that grows. */
+interface Progress {
+  /** The index that has to come next. */
+  frontier: number;
+  /** The batches that moved it, in order. */
+  readonly line: Attempt[];
+}
+
+/** Which deliveries the journal had as taken when somebody looked: everything below the answer. */
+export interface KnownTaken {
+  (destination: string): number;
+}
+
+/** Watches every destination while it happens: nothing overtakes, nothing is left out, nothing is cut anew, nothing known is sent again. */
+export class DeliveryWatch implements Inspector {
+  readonly #world: World;
+  readonly #knownTaken: KnownTaken;
+  readonly #progress = new Map<string, Progress>();
+  /** How often a batch arrived that had arrived before. */
+  repeats = 0;
+
+  constructor(world: World, knownTaken: KnownTaken) {
+    this.#world = world;
+    this.#knownTaken = knownTaken;
+  }
+
+  /** A process sends a batch, whatever comes of it. */
+  sent(receiver: Receiver, attempt: Attempt): void {
+    const name = `${receiver.name} ${attempt.from}..${attempt.through}`;
+    checkForm(attempt, (message) => this.#world.fail(`${name} ${message}`));
+    if (attempt.replay !== null) return;
+    if (attempt.through < this.#knownTaken(receiver.name)) this.#world.fail(`${name} is sent again although it is known to be taken`);
+    for (const earlier of receiver.attempts) {
+      if (earlier === attempt || earlier.through < attempt.from || earlier.from > attempt.through) continue;
+      if (earlier.answer === 'taken' && earlier.life === attempt.life) this.#world.fail(`${name} is sent again after it was taken`);
+      if (!conditional(receiver) && !sameCut(earlier, attempt) && !bisected(receiver, earlier, attempt)) {
+        this.#world.fail(`${name} was cut anew: ${earlier.from}..${earlier.through} ${earlier.id} may have arrived`);
+      }
+    }
+  }
+
+  /** A destination keeps a batch. */
+  applied(receiver: Receiver, attempt: Attempt): void {
+    if (attempt.replay !== null) return;
+    const name = `${receiver.name} keeps ${attempt.from}..${attempt.through}`;
+    if (receiver.lost !== null) this.#world.fail(`${name} although it has lost what came before`);
+    if (receiver.kind === 'objects') return;
+    const progress = this.#progress.get(receiver.name) ?? { frontier: attempt.from, line: [] };
+    this.#progress.set(receiver.name, progress);
+    if (attempt.from > progress.frontier) this.#world.fail(`${name} before ${progress.frontier}`);
+    else if (attempt.from === progress.frontier) {
+      progress.frontier = attempt.through + 1;
+      progress.line.push(attempt);
+    } else if (receiver.kind === 'liar') this.#repeat(progress, attempt);
+    else if (receiver.kind === 'none' && receiver.applied.some((earlier) => earlier !== attempt && sameCut(earlier, attempt)))
+      this.repeats += 1;
+    else this.#world.fail(`${name} after it had all to ${progress.frontier}`);
+  }
+
+  /** A liar keeps what it has; it may even get the rest of a batch with it. */
+  #repeat(progress: Progress, attempt: Attempt): void {
+    this.repeats += 1;
+    if (attempt.through < progress.frontier) return;
+    progress.frontier = attempt.through + 1;
+    progress.line.push(attempt);
+  }
+
+  /** The batches of a destination in the order of the ledger, without repeats. */
+  lineOf(receiver: Receiver): readonly Attempt[] {
+    if (receiver.kind === 'objects') return [...receiver.applied].sort((a, b) => a.from - b.from);
+    return this.#progress.get(receiver.name)?.line ?? [];
+  }
+}
+
+/** What is expected of a destination at the end. */
+export interface Expected {
+  readonly start: number;
+  readonly size: number;
+  readonly control: 'all' | 'own' | 'none';
+  readonly quarantine: boolean;
+}
+
+/** Compares what a destination keeps with the ledger, byte for byte and index for index. */
+export function checkDestination(
+  receiver: Receiver,
+  line: readonly Attempt[],
+  entries: readonly ReadEntry[],
+  expected: Expected,
+): string[] {
+  const faults: string[] = [];
+  let next = expected.start;
+  for (const batch of line) {
+    if (batch.from > next || (batch.from < next && receiver.kind !== 'liar')) {
+      faults.push(`${receiver.name} has ${batch.from}..${batch.through} where ${next} comes next`);
+    }
+    faults.push(...checkBatch(receiver, batch, entries, expected));
+    next = Math.max(next, batch.through + 1);
+  }
+  if (next < expected.size) faults.push(`${receiver.name} has everything to ${next} of ${expected.size}`);
+  return faults;
+}
+
+function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEntry[], expected: Expected): string[] {
+  const faults: string[] = [];
+  const name = `${receiver.name} ${batch.from}..${batch.through}`;
+  const records = new Map(recordsOf(batch.body).map((record) => [indexOf(record), record]));
+  const quarantined = new Set<number>(batch.omitted.quarantined);
+  let control = 0;
+  for (let index = batch.from; index <= batch.through; index++) {
+    const entry = entries[index];
+    const record = records.get(index);
+    if (entry === undefined) faults.push(`${name} accounts for ${index}, which the ledger does not have`);
+    else if (record !== undefined) {
+      if (record !== `{"index":${index},"entry":${entry.line}}`) faults.push(`${name} has other bytes than the ledger at ${index}`);
+      if (quarantined.has(index)) faults.push(`${name} has ${index}, which it says is set aside`);
+    } else if (quarantined.has(index)) {
+      if (!expected.quarantine) faults.push(`${name} leaves ${index} out and is not allowed to`);
+      if (!receiver.poison.some((text) => entry.line.includes(text))) faults.push(`${name} leaves ${index} out and nobody refused it`);
+    } else if (entry.entry.source === CONTROL_SOURCE && expected.control !== 'all') control += 1;
+    else faults.push(`${name} leaves ${index} out and does not say so`);
+  }
+  if (control !== batch.omitted.control)
+    faults.push(`${name} says that ${batch.omitted.control} control entries are left out; ${control} are`);
+  return faults;
+}
+
+/** What a batch must be by itself, whatever came before. */
+function checkForm(attempt: Attempt, fail: (message: string) => void): void {
+  const { from, through, count, omitted, body, sha256 } = attempt;
+  if (through < from) fail('ends before it begins');
+  if (count + omitted.filtered + omitted.quarantined.length + omitted.control !== through - from + 1)
+    fail('does not account for its range');
+  const records = recordsOf(body);
+  if (records.length !== count) fail(`has ${records.length} records and says ${count}`);
+  let last = from - 1;
+  for (const record of records) {
+    const index = indexOf(record);
+    if (index <= last || index > through) fail(`has index ${index} after ${last}`);
+    last = index;
+  }
+  if (sha256 !== '' && sha256 !== hash('sha256', body, 'hex')) fail('has another hash than its body');
+}
+
+function indexOf(record: string): number {
+  return Number(/^\{"index":(\d+),"entry":/.exec(record)?.[1] ?? Number.NaN);
+}
+
+function conditional(receiver: Receiver): boolean {
+  return receiver.kind === 'position' || receiver.kind === 'liar';
+}
+
+function sameCut(a: Attempt, b: Attempt): boolean {
+  return a.from === b.from && a.through === b.through && a.id === b.id && a.sha256 === b.sha256 && a.count === b.count;
+}
+
+/** A batch that was refused is cut smaller to find the entry: only then may cuts differ. */
+function bisected(receiver: Receiver, a: Attempt, b: Attempt): boolean {
+  return receiver.attempts.some(
+    (refused) =>
+      refused.code === 'SINK_REFUSED_ENTRY' &&
+      refused.from <= Math.min(a.from, b.from) &&
+      // What is set aside in a refused batch may ride on a later one.
+      refused.through >= Math.max(a.from, b.from),
+  );
+}

@@ -1,0 +1,179 @@
+import type { Chance } from './chance.ts';
+import type { DiskOdds } from './disk.ts';
+import type { ProducerOdds } from './producer.ts';
+import type { OriginOdds } from './pull-origin.ts';
+import type { ReceiverKind, ReceiverOdds } from './receiver.ts';
+
+/** How long faults last, in virtual milliseconds. */
+const SAFETY_MS = 8_000;
+
+/** One destination of a scenario. `file` is the real file sink on the virtual disk. */
+export interface DestinationPlan {
+  readonly name: string;
+  readonly kind: ReceiverKind | 'file';
+  readonly odds: ReceiverOdds;
+  readonly control: 'all' | 'own' | 'none';
+  readonly onReject: 'halt' | 'quarantine';
+  readonly inFlight: number;
+  /** It exists from the beginning, or is added by a restart later. */
+  readonly addedAtMs: number;
+  /** Where it begins when it is new. */
+  readonly start: 'beginning' | 'now';
+  /** Texts that it refuses. */
+  readonly poison: readonly string[];
+}
+
+/** Everything that is drawn before a seed runs. Odds of what happens to the whole machine are mean intervals in milliseconds; 0 is never. */
+export interface Plan {
+  readonly safetyMs: number;
+  readonly disk: DiskOdds;
+  readonly everyMs: Readonly<Record<MachineFault, number>>;
+  readonly segmentBytes: number;
+  readonly memtableEntries: number;
+  readonly pull: readonly (OriginOdds & { readonly name: string; readonly everyMs: number })[];
+  readonly push: readonly (ProducerOdds & { readonly name: string; readonly senders: number })[];
+  readonly destinations: readonly DestinationPlan[];
+}
+
+/** What can happen to the whole machine, or be done to it. */
+export type MachineFault =
+  | 'kill'
+  | 'power'
+  | 'pause'
+  | 'restart'
+  | 'diskFull'
+  | 'clockStep'
+  | 'outage'
+  | 'lostData'
+  | 'operator'
+  | 'zombie'
+  | 'unsettle';
+
+/** No fault at all: the odds of the liveness phase. */
+export const CALM_RECEIVER = {
+  latencyMs: 1,
+  unreachable: 0,
+  busy: 0,
+  unauthorized: 0,
+  answerLost: 0,
+  hangAfter: 0,
+  hangBefore: 0,
+  late: 0,
+} as const satisfies ReceiverOdds;
+
+/** A disk that never fails. */
+export const CALM_DISK = { latencyMs: 0.3, slow: 0, fail: 0 } as const satisfies DiskOdds;
+
+const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
+  kill: [500, 4_000],
+  power: [700, 5_000],
+  pause: [1_500, 6_000],
+  restart: [1_500, 6_000],
+  diskFull: [2_000, 6_000],
+  clockStep: [2_000, 8_000],
+  outage: [1_500, 6_000],
+  lostData: [3_000, 8_000],
+  operator: [500, 4_000],
+  zombie: [500, 3_000],
+  unsettle: [1_000, 4_000],
+};
+
+/** Draws a scenario: each fault is on or off, and what is on gets odds of its own. */
+export function drawPlan(chance: Chance): Plan {
+  const faults = Object.keys(MEANS) as MachineFault[];
+  const everyMs = Object.fromEntries(
+    faults.map((fault) => [fault, chance.hit(0.55) ? Math.round(chance.logarithmic(...(MEANS[fault] as [number, number]))) : 0]),
+  ) as Record<MachineFault, number>;
+  return {
+    safetyMs: SAFETY_MS,
+    disk: {
+      latencyMs: round(chance.logarithmic(0.1, 2)),
+      slow: odds(chance, 0.001, 0.02),
+      fail: chance.hit(0.3) ? round(chance.logarithmic(0.0002, 0.003)) : 0,
+    },
+    everyMs,
+    segmentBytes: chance.pick([16_384, 65_536, 262_144]),
+    memtableEntries: chance.pick([16, 64, 1_024]),
+    pull: Array.from({ length: chance.int(0, 2) }, (_, at) => drawPull(chance, `pull${at}`)),
+    push: Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`)),
+    destinations: drawDestinations(chance),
+  };
+}
+
+function drawPull(chance: Chance, name: string): Plan['pull'][number] {
+  const identified = chance.hit(0.6);
+  return {
+    name,
+    everyMs: Math.round(chance.logarithmic(20, 100)),
+    partitions: chance.int(1, 3),
+    identified,
+    rewinds: identified && chance.hit(0.5),
+    forgets: chance.hit(0.7),
+    bad: odds(chance, 0.01, 0.1),
+    repeated: odds(chance, 0.01, 0.2),
+    batchMax: chance.int(1, 12),
+  };
+}
+
+function drawPush(chance: Chance, name: string): Plan['push'][number] {
+  return {
+    name,
+    senders: chance.int(1, 3),
+    schema: chance.pick(['json', 'waybill/1']),
+    pauseMs: Math.round(chance.logarithmic(20, 200)),
+    eventsMax: chance.int(1, 10),
+    bad: odds(chance, 0.005, 0.05),
+    repeated: odds(chance, 0.02, 0.3),
+    conflict: odds(chance, 0.01, 0.1),
+    twin: odds(chance, 0.05, 0.5),
+    partial: chance.pick([0, 0.5, 1]),
+    keyed: odds(chance, 0.05, 0.4),
+    heldBack: odds(chance, 0.02, 0.2),
+    givesUp: odds(chance, 0.1, 0.6),
+  };
+}
+
+function drawDestinations(chance: Chance): DestinationPlan[] {
+  const kinds: (ReceiverKind | 'file')[] = ['file', 'position', 'key', 'none', 'objects', 'liar'];
+  for (let at = kinds.length - 1; at > 0; at--) {
+    const other = chance.int(0, at);
+    [kinds[at], kinds[other]] = [kinds[other] as ReceiverKind, kinds[at] as ReceiverKind];
+  }
+  return kinds.slice(0, chance.int(2, 4)).map((kind) => drawDestination(chance, kind));
+}
+
+function drawDestination(chance: Chance, kind: ReceiverKind | 'file'): DestinationPlan {
+  const concurrent = kind === 'position' || kind === 'objects';
+  const refuses = kind !== 'file' && kind !== 'liar' && chance.hit(0.4);
+  const added = chance.hit(0.25);
+  return {
+    name: kind,
+    kind,
+    odds: {
+      latencyMs: round(chance.logarithmic(0.5, 20)),
+      unreachable: odds(chance, 0.01, 0.3),
+      busy: odds(chance, 0.01, 0.3),
+      unauthorized: odds(chance, 0.002, 0.02),
+      answerLost: odds(chance, 0.01, 0.2),
+      hangAfter: odds(chance, 0.01, 0.1),
+      hangBefore: odds(chance, 0.01, 0.1),
+      late: odds(chance, 0.01, 0.1),
+    },
+    control: chance.pick(['all', 'all', 'own', 'none']),
+    onReject: chance.pick(['halt', 'quarantine']),
+    inFlight: concurrent ? chance.int(1, 4) : 1,
+    addedAtMs: added ? chance.int(500, SAFETY_MS) : 0,
+    start: added && chance.hit(0.5) ? 'now' : 'beginning',
+    poison: refuses
+      ? chance.pick([['7,"pad"'], ['13,"pad"', '77,"pad"'], ['"type":"destination.gap"', '9,"pad"'], ['"type":"clock"', '3,"pad"']])
+      : [],
+  };
+}
+
+function odds(chance: Chance, low: number, high: number): number {
+  return chance.hit(0.6) ? round(chance.logarithmic(low, high)) : 0;
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(2));
+}
