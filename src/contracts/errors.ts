@@ -68,6 +68,11 @@ export const ERROR_CODES = {
     means: 'A destination has entries that this ledger does not have.',
     action: 'Find out whether the ledger is an older copy. Do not accept events before it is restored.',
   },
+  IDENTITIES_REBUILDING: {
+    remedy: 'retry',
+    means: 'The index of identities was damaged, so it is being made anew from the ledger. Nothing was accepted and nothing was lost.',
+    action: 'Nothing to do: senders are answered with 503 and go on by themselves once it is complete, which the log says.',
+  },
   REGISTER_CONFLICT: {
     remedy: 'halt',
     means: 'A small fact beside the ledger changed at the same time from another place.',
@@ -104,6 +109,11 @@ export const ERROR_CODES = {
     means: 'The destination answered that it cannot take more now (408, 425, 429 or 5xx).',
     action: 'Nothing to do: delivery waits as long as the destination asked for, and retries.',
   },
+  SINK_OUT_OF_TURN: {
+    remedy: 'retry',
+    means: 'The batch does not begin where the destination goes on, so the destination changed nothing.',
+    action: 'Nothing to do: delivery asks the destination where it stands and goes on from there.',
+  },
   SINK_UNAUTHORIZED: {
     remedy: 'halt',
     means: 'The destination refused the credentials (401 or 403).',
@@ -129,6 +139,16 @@ export const ERROR_CODES = {
     remedy: 'halt',
     means: 'The destination has less than it had acknowledged.',
     action: 'Restore what the destination lost, then run `waybill retry DEST`.',
+  },
+  DESTINATION_LOCKED: {
+    remedy: 'halt',
+    means: 'Another process, or another destination of this one, writes to the same place.',
+    action: 'Stop the other process, or give each destination a place of its own, then run `waybill retry DEST`.',
+  },
+  DESTINATION_FOREIGN: {
+    remedy: 'halt',
+    means: 'The destination holds something that this ledger did not put there. It was left as it is.',
+    action: 'Look at the place that the message names. Move it away or choose another place, then run `waybill retry DEST`.',
   },
   SOURCE_UNKNOWN: {
     remedy: 'halt',
