@@ -1,5 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,14 +56,30 @@ export function ownFile(path: string): string | null {
   return existsSync(absolute) ? absolute : null;
 }
 
-/** Starts a script with the Node that runs this process. */
-export function spawnScript(script: string, args: readonly string[], stdio: 'inherit' | 'pipe', cwd?: string): ChildProcess {
-  return spawn(process.execPath, [script, ...args], { stdio: stdio === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'], cwd });
+/** Starts a script with the Node that runs this process, on the same terminal. */
+export function spawnHere(script: string, args: readonly string[]): ChildProcess {
+  return spawn(process.execPath, [script, ...args], { stdio: 'inherit' });
 }
 
-/** The script that this process runs: the command line itself. */
-export function ownScript(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
+/** Starts a script with the Node that runs this process, its three streams at our end of pipes. */
+export function spawnPiped(script: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+  return spawn(process.execPath, [script, ...args], { stdio: 'pipe' });
+}
+
+/** The path of a script of this folder, by its name without the ending; the command line itself is `main`. */
+export function ownScript(name = 'main'): string {
+  return fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+}
+
+/** A port of the loopback interface that is free now, for a process that has to find it again after a restart. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Resolves with how a child ended. */

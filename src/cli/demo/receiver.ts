@@ -1,0 +1,61 @@
+/**
+ * The receiving end of the demo, a process of its own: what an application that takes Waybill's deliveries over HTTP does.
+ * It keeps the index that it needs next; a batch that begins there is stored, one that it has already is answered and dropped.
+ * `GET /received` gives everything that it stored; `POST /away?ms=N` makes it answer 503 for a while.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+const stored: Buffer[] = [];
+let next = 0;
+let repeats = 0;
+let awayUntil = 0;
+
+const server = createServer((request, response) => {
+  const parts: Buffer[] = [];
+  request.on('data', (part: Buffer) => parts.push(part));
+  request.on('end', () => answer(request, Buffer.concat(parts), response));
+  // A sender that is killed in mid-request has delivered nothing.
+  request.on('error', () => response.destroy());
+});
+
+function answer(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://receiver');
+  if (request.method === 'GET' && pathname === '/received') {
+    response.setHeader('waybill-demo-repeats', String(repeats));
+    response.end(Buffer.concat(stored));
+  } else if (request.method === 'POST' && pathname === '/away') {
+    awayUntil = Date.now() + Number(searchParams.get('ms') ?? 0);
+    response.end();
+  } else if (request.method === 'POST' && pathname === '/in') {
+    response.statusCode = take(request, body);
+    response.end();
+  } else {
+    response.statusCode = 404;
+    response.end();
+  }
+}
+
+function take(request: IncomingMessage, body: Buffer): number {
+  if (Date.now() < awayUntil) return 503;
+  const from = Number(request.headers['waybill-from']);
+  const through = Number(request.headers['waybill-through']);
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(through) || through < from) return 400;
+  if (through < next) {
+    repeats += 1;
+    return 200;
+  }
+  // Out of turn: something would be missing or stored twice. This must never happen, so it is not smoothed over.
+  if (from !== next) return 409;
+  stored.push(body);
+  next = through + 1;
+  return 200;
+}
+
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`);
+});
+// The demo holds the other end of this pipe: when it is gone, whatever way, nobody needs this process any more.
+process.stdin.on('end', () => process.exit(0));
+process.stdin.on('error', () => process.exit(0));
+process.stdin.resume();

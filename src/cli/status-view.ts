@@ -1,0 +1,25 @@
+import { z } from 'zod';
+import { WaybillError } from '../contracts/errors.ts';
+
+const destination = z.looseObject({
+  state: z.string(),
+  cursor: z.int(),
+  lag: z.int(),
+});
+
+const view = z.looseObject({
+  ledger: z.looseObject({ origin: z.string(), size: z.int() }),
+  sources: z.record(z.string(), z.looseObject({})),
+  destinations: z.record(z.string(), destination),
+});
+
+/** What `GET /v1/status` answers, as far as commands read it. */
+export type StatusView = z.infer<typeof view>;
+
+/** Reads an answer of `GET /v1/status`. Rejects with `API_UNEXPECTED` what is not one. */
+export function readStatus(answer: unknown): StatusView {
+  const result = view.safeParse(answer);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new WaybillError('API_UNEXPECTED', `the status of the running process has no readable ${issue?.path.join('.') ?? 'content'}`);
+}
