@@ -61,7 +61,7 @@ function escapedFits(bytes: Uint8Array, start: number, end: number, plan: Plan):
   const value = textOf(bytes, start, end);
   if (rule.kind === 'text') return textFault(value, rule) === null;
   if (rule.kind === 'choice') return rule.values.includes(value);
-  return rule.kind === 'identity' && value !== '' && identityText(value).length <= IDENTITY_BYTES_MAX;
+  return rule.kind === 'identity' && identityText(value).length <= IDENTITY_BYTES_MAX;
 }
 
 /** The canonical JSON text of an identity without its quotes: what `JSON.stringify` writes, in UTF-8. */
