@@ -135,6 +135,28 @@ export const ERROR_CODES = {
     action:
       'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or configure `on_reject: quarantine`.',
   },
+  SINK_FAILED: {
+    remedy: 'halt',
+    unknown: true,
+    means: 'The sink failed in a way that it has no word for, so nobody knows whether the destination has the batch.',
+    action: 'Report the message as a fault of the sink, then run `waybill retry DEST`: the same batch is sent again.',
+  },
+  BATCH_CHANGED: {
+    remedy: 'halt',
+    means: 'A batch whose outcome is unknown can no longer be made with the same bytes, so it was not sent again.',
+    action:
+      'Start the version and configuration that cut it, or run `waybill retry DEST`: its entries then go as a new batch, which the destination may have twice.',
+  },
+  QUARANTINE_LIMIT: {
+    remedy: 'halt',
+    means: 'The destination refused so many entries that it, and not the entries, is probably at fault. The one named was not set aside.',
+    action: 'Correct the destination, then run `waybill retry DEST`. What is set aside is listed by `waybill quarantine list`.',
+  },
+  COMMAND_REFUSED: {
+    remedy: 'halt',
+    means: 'The destination cannot do now what was asked for. Nothing was changed.',
+    action: 'Look at the destination with `waybill status`, then give the command again with what the message asks for.',
+  },
   DESTINATION_LOST_DATA: {
     remedy: 'halt',
     means: 'The destination has less than it had acknowledged.',

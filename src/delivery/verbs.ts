@@ -1,0 +1,98 @@
+import { WaybillError } from '../contracts/errors.ts';
+import type { Index, Size } from '../contracts/units.ts';
+import type { Account } from './account.ts';
+import { record } from './recording.ts';
+import type { Lane } from './records.ts';
+import { type OpenBatch, type State, set, setBatches, type VerbEvent, type Work } from './state.ts';
+import { finishSide } from './streams.ts';
+
+/** Does what an operator asks for. Whoever passes the verb on has asked `refuseVerb` first. */
+export function onVerb(work: Work, event: VerbEvent): void {
+  const { paused } = work.state.account;
+  switch (event.type) {
+    case 'pause':
+      if (!paused) record(work, { type: 'paused' });
+      return;
+    case 'resume':
+      if (paused) record(work, { type: 'resumed' });
+      return;
+    case 'retry':
+      return retry(work);
+    case 'cancel':
+      set(work, { cancelling: true });
+      return finishSide(work);
+    case 'drain':
+      return set(work, { draining: true });
+    case 'side':
+      return beginSide(work, event);
+    case 'waive':
+      record(work, { type: 'waived', from: event.from, through: event.through });
+      return;
+  }
+}
+
+/** Why a verb cannot be done now, or `null`. Sending old entries needs them to be below the cursor and still in the ledger. */
+export function refuseVerb(state: State, event: VerbEvent, beginning: Index, size: Size): WaybillError | null {
+  const { account, rules } = state;
+  switch (event.type) {
+    case 'cancel':
+      return account.side === null ? refused('no old entries are being sent again') : null;
+    case 'waive':
+      return outside(account, event.from, event.through) ? nothingAside(event.from, event.through) : null;
+    case 'side': {
+      const { kind, from, through } = event;
+      if (account.side !== null) return refused(`${account.side.name} has not ended: wait for it, or cancel it`);
+      if (from > through) return refused(`the range begins at ${from} and ends at ${through}`);
+      if (from < beginning) return refused(`the oldest index that the ledger still has is ${beginning}, and ${from} was asked for`);
+      const end = Math.min(account.live.cursor, size);
+      if (through >= end) return refused(`the destination has not had index ${through} yet: its cursor is ${account.live.cursor}`);
+      if (kind === 'recover') return null;
+      if (rules.dedupe === 'position')
+        return refused(`this destination takes each index once, so that a ${kind} would change nothing there`);
+      return kind === 'redeliver' && outside(account, from, through) ? nothingAside(from, through) : null;
+    }
+    default:
+      return null;
+  }
+}
+
+function retry(work: Work): void {
+  const { account, halted, rules } = work.state;
+  if (halted?.code === 'QUARANTINE_LIMIT' && account.asideTimes.length > 0) record(work, { type: 'retried' });
+  withdrawUnmade(work, 'live', work.state.live);
+  withdrawUnmade(work, 'side', work.state.side);
+  set(work, { halted: null, failures: 0, backOff: 0 });
+  if (rules.dedupe === 'position' && halted !== null) set(work, { known: false });
+}
+
+/** The operator goes on although a batch cannot be made again: its entries go as a new batch, which the destination may then have twice. */
+function withdrawUnmade(work: Work, lane: Lane, batches: readonly OpenBatch[]): void {
+  const unmade = batches.filter((batch) => batch.unmade);
+  if (unmade.length === 0) return;
+  for (const { from, doubt } of unmade) record(work, { type: 'withdrawn', lane, from, doubt });
+  setBatches(
+    work,
+    lane,
+    batches.filter((batch) => !batch.unmade),
+  );
+}
+
+function beginSide(work: Work, event: Extract<VerbEvent, { type: 'side' }>): void {
+  const { account, halted } = work.state;
+  const { kind, from, through } = event;
+  record(work, { type: 'side', kind, name: `${kind}-${account.sides + 1}`, from, through });
+  // Filling the loss is the way out of having lost something.
+  if (kind === 'recover' && halted?.code === 'DESTINATION_LOST_DATA') set(work, { halted: null, fault: null });
+}
+
+function outside(account: Account, from: Index, through: Index): boolean {
+  return !account.quarantine.some((kept) => kept.from <= through && kept.through >= from);
+}
+
+function nothingAside(from: Index, through: Index): WaybillError {
+  return refused(`nothing is set aside in [${from}, ${through}]`);
+}
+
+function refused(message: string): WaybillError {
+  return new WaybillError('COMMAND_REFUSED', message);
+}
