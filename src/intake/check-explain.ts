@@ -16,9 +16,10 @@ const POINTER_MAX = 256;
  * What is wrong with an event: the readable second look at one that the scanner refused. It shares the rules with the scanner and nothing
  * else, and `JSON.parse` has the last word on what is JSON, so that each checks the other. An empty list means that it finds nothing.
  */
-export function explain(text: string, rule: ObjectRule): readonly Fault[] {
-  const bytes = Buffer.byteLength(text);
+export function explain(event: Buffer, rule: ObjectRule): readonly Fault[] {
+  const bytes = event.length;
   if (bytes > EVENT_BYTES_MAX) return [fault('', 'EVENT_TOO_LARGE', `has ${bytes} bytes, at most ${EVENT_BYTES_MAX} are allowed`)];
+  const text = event.toString();
   const problem = jsonProblem(text);
   if (problem !== null) return [fault('', 'EVENT_NOT_JSON', `is not JSON at byte ${problem}`)];
   const read = readTree(text);
@@ -36,7 +37,7 @@ export function explain(text: string, rule: ObjectRule): readonly Fault[] {
 }
 
 /** The byte at which text stops being JSON, or `null` when `JSON.parse` takes it. */
-export function jsonProblem(text: string): number | null {
+function jsonProblem(text: string): number | null {
   try {
     JSON.parse(text);
     return null;
@@ -67,7 +68,7 @@ class Walk {
   repeated(tree: Tree, path: string): void {
     if (tree.kind === 'list') for (const [k, item] of tree.items.entries()) this.repeated(item, `${path}/${k}`);
     if (tree.kind !== 'object') return;
-    for (const name of new Set(tree.repeated)) this.#add(pointer(path, name), 'EVENT_DUPLICATE_KEY', 'is there more than once');
+    for (const name of tree.repeated) this.#add(pointer(path, name), 'EVENT_DUPLICATE_KEY', 'is there more than once');
     for (const [name, member] of tree.members) this.repeated(member, pointer(path, name));
   }
 
@@ -171,5 +172,5 @@ function nameOf(tree: Tree): string {
 
 /** A JSON Pointer (RFC 6901) one step further. */
 function pointer(path: string, name: string): string {
-  return `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  return /[~/]/.test(name) ? `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` : `${path}/${name}`;
 }

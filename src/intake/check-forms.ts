@@ -33,9 +33,9 @@ export function characters(value: string): number {
 
 /** The code of what is wrong with a text, or `null`. */
 export function textFault(value: string, rule: TextRule): 'EVENT_FIELD_TOO_SHORT' | 'EVENT_FIELD_TOO_LONG' | 'EVENT_FIELD_FORMAT' | null {
-  const length = characters(value);
-  if (length < rule.min) return 'EVENT_FIELD_TOO_SHORT';
-  if (length > rule.max) return 'EVENT_FIELD_TOO_LONG';
+  if (value.length < rule.min) return 'EVENT_FIELD_TOO_SHORT';
+  // A text never has more characters than code units, so that most need no counting.
+  if (value.length > rule.max && characters(value) > rule.max) return 'EVENT_FIELD_TOO_LONG';
   return rule.form === undefined || textHasForm(value, rule.form) ? null : 'EVENT_FIELD_FORMAT';
 }
 

@@ -3,7 +3,7 @@ import type { Fault } from '../contracts/entry.ts';
 import { isKeepable } from '../contracts/faults.ts';
 import { EVENT_BYTES_MAX } from '../contracts/units.ts';
 import { Columns } from './check-columns.ts';
-import { explain, fault, jsonProblem } from './check-explain.ts';
+import { explain, fault } from './check-explain.ts';
 import type { ObjectRule } from './check-rules.ts';
 import { jsonEventRule } from './check-rules.ts';
 import type { Checked } from './checked.ts';
@@ -12,7 +12,7 @@ import type { Plan } from './scan-plan.ts';
 import { planOf } from './scan-plan.ts';
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY, skipSpace } from './scan-tokens.ts';
 import type { BodyShape } from './split.ts';
-import { hasBreaks, joinLines, lineEnd, notUtf8At, roughEnd, trimEnd, withStopper } from './split.ts';
+import { hasBreaks, joinLines, lineEnd, notUtf8At, trimEnd, valueEnd, withStopper } from './split.ts';
 import { waybillEventRule } from './waybill-event.ts';
 
 /** What a source asks of its events. `idField` is the top-level field that names an event; `waybill/1` has `id` for it. */
@@ -125,7 +125,7 @@ class Submission {
       if (this.#unreadable !== null || this.#columns.count > this.#countMax) return;
       next = skipSpace(bytes, next, end);
       if (bytes[next] === CLOSE_ARRAY) return this.#trailing(next + 1);
-      if (bytes[next] !== COMMA) return this.stop(next, next >= end ? 'the array is not closed' : 'the body is not JSON');
+      if (bytes[next] !== COMMA) return this.stop(next, next >= end ? 'the body ends too early' : 'the body is not JSON');
       next = skipSpace(bytes, next + 1, end);
     }
   }
@@ -147,11 +147,9 @@ class Submission {
       this.#take(start, after);
       return after;
     }
-    const end = trimEnd(bytes, start, roughEnd(bytes, start, this.#end));
-    const text = bytes.toString('utf8', start, end);
-    const problem = jsonProblem(text);
-    if (problem === null) this.#refuse(start, end, explain(text, this.#ready.rule));
-    else this.stop(start + problem, 'the body is not JSON');
+    const end = valueEnd(bytes, start, this.#end);
+    if (end < 0) this.stop(~end, ~end >= this.#end ? 'the body ends too early' : 'the body is not JSON');
+    else this.#refuse(start, end, explain(bytes.subarray(start, end), this.#ready.rule));
     return end;
   }
 
@@ -164,7 +162,7 @@ class Submission {
     const event = this.#bytes.subarray(start, end);
     if (!utf8 && !isUtf8(event)) {
       this.#refuse(start, end, [fault('', 'EVENT_NOT_UTF8', `is not UTF-8 at byte ${notUtf8At(event)}`)]);
-    } else this.#refuse(start, end, explain(event.toString(), this.#ready.rule));
+    } else this.#refuse(start, end, explain(event, this.#ready.rule));
   }
 
   #take(start: number, end: number): void {

@@ -1,11 +1,13 @@
 import {
-  BACKSLASH,
   CARRIAGE_RETURN,
   CLOSE_ARRAY,
   CLOSE_OBJECT,
+  COLON,
   COMMA,
   closingQuote,
   LINE_FEED,
+  literalEnd,
+  numberEnd,
   OPEN_ARRAY,
   OPEN_OBJECT,
   QUOTE,
@@ -43,26 +45,60 @@ export function trimEnd(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * Where the value at `at` ends, found by its brackets and quotes alone: for a value that the scanner gave up on. It is right for well-formed
- * JSON, and for anything else it is only some place up to `end`.
+ * Where the JSON value at `at` ends, or `~position` of the first byte that makes it no JSON. It is for what the scanner gave up on: it takes
+ * names that repeat, any depth and any size, and needs no stack of calls and no memory but a byte per level.
+ * The bytes have the stopper of `scan-tokens.ts` at `end`.
  */
-export function roughEnd(bytes: Uint8Array, at: number, end: number): number {
+export function valueEnd(bytes: Uint8Array, at: number, end: number): number {
+  let closers = new Uint8Array(64);
   let depth = 0;
   let next = at;
-  while (next < end) {
-    const byte = bytes[next];
-    if (byte === QUOTE) {
-      const quote = closingQuote(bytes, next + 1);
-      if (quote < 0) return end;
-      next = quote;
-    } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) depth += 1;
-    else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) depth -= 1;
-    else if (byte === BACKSLASH) return end;
-    if (depth < 0 || (depth === 0 && byte === COMMA)) return next;
-    next += 1;
-    if (depth === 0 && (byte === QUOTE || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY)) return next;
+  for (;;) {
+    const first = bytes[next]!;
+    if (first === OPEN_OBJECT || first === OPEN_ARRAY) {
+      if (depth === closers.length) closers = doubled(closers);
+      const closer = first === OPEN_OBJECT ? CLOSE_OBJECT : CLOSE_ARRAY;
+      closers[depth] = closer;
+      depth += 1;
+      next = skipSpace(bytes, next + 1, end);
+      if (bytes[next] !== closer) {
+        if (closer === CLOSE_OBJECT) next = memberValue(bytes, next, end);
+        if (next < 0) return next;
+        continue;
+      }
+    } else next = plainEnd(bytes, next, first);
+    if (next < 0) return next;
+    while (depth > 0 && bytes[(next = skipSpace(bytes, next, end))] === closers[depth - 1]) {
+      depth -= 1;
+      next += 1;
+    }
+    if (depth === 0) return next;
+    if (bytes[next] !== COMMA) return ~next;
+    next = skipSpace(bytes, next + 1, end);
+    if (closers[depth - 1] === CLOSE_OBJECT) next = memberValue(bytes, next, end);
+    if (next < 0) return next;
   }
-  return end;
+}
+
+function plainEnd(bytes: Uint8Array, at: number, first: number): number {
+  if (first !== QUOTE) return first < 0x3a ? numberEnd(bytes, at) : literalEnd(bytes, at);
+  const quote = closingQuote(bytes, at + 1);
+  return quote < 0 ? quote : quote + 1;
+}
+
+/** Where the value of the member at `at` begins. */
+function memberValue(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at] !== QUOTE) return ~at;
+  const quote = closingQuote(bytes, at + 1);
+  if (quote < 0) return quote;
+  const colon = skipSpace(bytes, quote + 1, end);
+  return bytes[colon] === COLON ? skipSpace(bytes, colon + 1, end) : ~colon;
+}
+
+function doubled(stack: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(stack.length * 2);
+  larger.set(stack);
+  return larger;
 }
 
 /** True when a line break stands anywhere before `end`, so that events may have to be brought onto one line. */
