@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { parseSize, SIZE_PATTERN } from '../contracts/quantities.ts';
+
+/** A size in bytes, written as `5MiB`. */
+export function size(min: number, max: number) {
+  return z
+    .string({ error: 'expected a size such as 5MiB' })
+    .regex(SIZE_PATTERN, 'expected a size such as 5MiB')
+    .transform((text, context) => {
+      const value = parseSize(text);
+      if (value !== null && value >= min && value <= max) return value;
+      context.addIssue({ code: 'custom', message: value === null || value > max ? 'too large' : 'too small' });
+      return z.NEVER;
+    });
+}
+
+/** Where requests go: an http or https URL without credentials or a fragment, which would not be sent as written. */
+export const requestUrl = z
+  .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+  .refine((text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''), {
+    error: 'credentials do not belong into the URL: use `token` or `headers`',
+  })
+  .refine((text) => !text.includes('#'), { error: 'a fragment is never sent' });
+
+/** A secret that travels in a header: printable ASCII without spaces. */
+export const token = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,4096}$/, 'expected printable characters without spaces')
+  .meta({ secret: true });
+
+/** Headers for every request. Their values are secrets, because many of them carry keys. */
+export const headers = z.record(
+  z
+    .string()
+    .regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/, 'expected the name of a header')
+    .refine((name) => !OWN_HEADERS.test(name), { error: 'this header is set by waybill' }),
+  z
+    .string()
+    .regex(/^[\x20-\x7e]{0,4096}$/, 'expected printable ASCII characters')
+    .meta({ secret: true }),
+);
+
+/** Headers that say what a request is. One from the configuration would contradict the request itself. */
+const OWN_HEADERS =
+  /^(?:waybill-.*|content-(?:type|length|encoding)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect)$/i;

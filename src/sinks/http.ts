@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Omitted, SinkBatch } from '../contracts/sink.ts';
+import { compress } from './compress.ts';
+import { headers, requestUrl, token } from './config-values.ts';
+import { type HttpDestination, httpSink } from './http-sink.ts';
+
+/** Many servers take bodies of up to 1 MiB unless they are told otherwise. */
+const BATCH_BYTES = 1_000_000;
+const BATCH_ENTRIES = 5_000;
+
+/** A header must stay small: more set aside entries than this are only counted. */
+const QUARANTINED_LISTED_MAX = 500;
+
+const config = z.strictObject({
+  url: requestUrl.describe('Where batches are posted.').meta({ examples: ['https://logs.example/in'] }),
+  headers: headers.default({}).describe('Headers that every request carries; their values are secrets.'),
+  token: token.optional().describe('Sent as `Authorization: Bearer …`.'),
+  compress: z.enum(['none', 'gzip', 'zstd']).default('none').describe('How bodies are compressed.'),
+  idempotent: z
+    .boolean()
+    .default(false)
+    .describe('Declares that the receiver drops a batch whose `Waybill-Batch` it has already taken, so that a repeat leaves no duplicate.'),
+});
+
+/** The settings of an `http` destination. */
+export type HttpConfig = z.output<typeof config>;
+
+/** Posts each batch to a URL: the entries as lines, what they account for in headers. */
+export const http = httpSink<HttpConfig>({
+  type: 'http',
+  title: 'HTTP',
+  summary: 'Posts entries in batches to a URL, as lines of JSON.',
+  config,
+  traits: ({ idempotent }) => ({
+    ack: 'received',
+    dedupe: idempotent ? 'key' : 'none',
+    batch: { entries: BATCH_ENTRIES, bytes: BATCH_BYTES, waitMs: 0 },
+    inFlightMax: 1,
+    carriesEmpty: true,
+  }),
+  target: ({ url }) => targetOf(new URL(url)),
+  secrets: (settings) => [...Object.values(settings.headers), settings.token ?? ''],
+  request(batch, settings, destination) {
+    const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
+    const authorization = settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
+    return {
+      method: 'POST',
+      url: settings.url,
+      headers: { ...authorization, ...lowerCased(settings.headers), ...encoding, ...batchHeaders(batch, destination) },
+      body: compress(batch.body, settings.compress),
+    };
+  },
+});
+
+/** A receiver sees from these alone that nothing is missing: `through` − `from` + 1 entries are in the body or declared as omitted. */
+function batchHeaders(batch: SinkBatch, destination: HttpDestination): Readonly<Record<string, string>> {
+  return {
+    'content-type': batch.contentType,
+    'waybill-ledger': destination.origin,
+    'waybill-destination': destination.name,
+    'waybill-from': String(batch.from),
+    'waybill-through': String(batch.through),
+    'waybill-count': String(batch.count),
+    'waybill-omitted': omittedText(batch.omitted),
+    'waybill-batch': batch.id,
+    ...(batch.replay === undefined ? {} : { 'waybill-replay': batch.replay }),
+  };
+}
+
+function omittedText({ filtered, quarantined, control }: Omitted): string {
+  if (quarantined.length <= QUARANTINED_LISTED_MAX) return JSON.stringify({ filtered, quarantined, control });
+  const listed = quarantined.slice(0, QUARANTINED_LISTED_MAX);
+  return JSON.stringify({ filtered, quarantined: listed, quarantined_count: quarantined.length, control });
+}
+
+/** The query may hold a key, so it is only told whether it is the same. */
+function targetOf(url: URL): string {
+  const query = url.search === '' ? '' : `?#${createHash('sha256').update(url.search).digest('hex').slice(0, 8)}`;
+  return `${url.origin}${url.pathname}${query}`;
+}
+
+/** Names in one case only, so that none is sent twice. */
+function lowerCased(named: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name.toLowerCase(), value]));
+}
