@@ -26,7 +26,7 @@ export function addDemo(program: Command, terminal: Terminal, done: (code: numbe
 }
 
 async function runDemo(options: DemoOptions, terminal: Terminal): Promise<number> {
-  const say = options.json ? terminal.err : terminal.out;
+  const say = (line: string): void => (options.json ? terminal.err(line) : terminal.out(line));
   const ending = new AbortController();
   const signals = listenToSignals({ stop: (signal) => ending.abort(new Error(`ended by ${signal}`)), reload: () => {} });
   const ports = await openPorts({ logLevel: 'error' });

@@ -11,10 +11,16 @@ const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   NOT_RUNNING: EXIT.notRunning,
 };
 
-/** Says what went wrong and what leads on, and gives the exit code for it. A mistake in this program is thrown on: its stack is needed. */
-export function reportError(error: unknown, json: boolean, terminal: Terminal): number {
+/** The part of an error that is shown. A mistake in this program is thrown on: its stack is needed. */
+export function shownError(error: unknown): { readonly code: string; readonly message: string; readonly action: string } {
   if (!isWaybillError(error)) throw error;
-  if (json) terminal.out(JSON.stringify({ error: { code: error.code, message: error.message, action: error.action } }));
-  else terminal.err(`${error.message}\n${error.code}: ${error.action}`);
-  return EXIT_OF[error.code] ?? EXIT.failed;
+  return { code: error.code, message: error.message, action: error.action };
+}
+
+/** Says what went wrong and what leads on, and gives the exit code for it. */
+export function reportError(error: unknown, json: boolean, terminal: Terminal): number {
+  const shown = shownError(error);
+  if (json) terminal.out(JSON.stringify({ error: shown }));
+  else terminal.err(`${shown.message}\n${shown.code}: ${shown.action}`);
+  return isWaybillError(error) ? (EXIT_OF[error.code] ?? EXIT.failed) : EXIT.failed;
 }

@@ -1,11 +1,25 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WaybillError } from '../contracts/errors.ts';
+
+/** A child process whose three streams are pipes. */
+export type PipedChild = ChildProcessWithoutNullStreams;
 
 // Commands are the outermost layer: what they do with files and child processes is here, and nowhere else in this folder.
 
@@ -44,6 +58,17 @@ export function writeNewFile(path: string, text: string, mode: number): boolean 
   }
 }
 
+/** Writes a file, its directory included, whatever was there. For files that can be made again: it is not made durable. */
+export function replaceFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+/** Ends this process after `ms` if something that nobody closed still keeps it alive. */
+export function exitSoon(ms: number): void {
+  setTimeout(() => process.exit(), ms).unref();
+}
+
 /** A directory of its own, which `remove` removes with everything in it. */
 export function makeTemporaryDirectory(name: string): { readonly path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), `${name}-`));
@@ -62,7 +87,7 @@ export function spawnHere(script: string, args: readonly string[]): ChildProcess
 }
 
 /** Starts a script with the Node that runs this process, its three streams at our end of pipes. */
-export function spawnPiped(script: string, args: readonly string[]): ChildProcessWithoutNullStreams {
+export function spawnPiped(script: string, args: readonly string[]): PipedChild {
   return spawn(process.execPath, [script, ...args], { stdio: 'pipe' });
 }
 

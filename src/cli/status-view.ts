@@ -5,6 +5,7 @@ const destination = z.looseObject({
   state: z.string(),
   cursor: z.int(),
   lag: z.int(),
+  error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
 });
 
 const view = z.looseObject({

@@ -1,9 +1,13 @@
+import { once } from 'node:events';
+
 /** Where a command writes. Standard output carries the answer, standard error everything else. */
 export interface Terminal {
   /** Writes a line of the answer. */
   out(line: string): void;
   /** Writes a line for the person who waits: progress, warnings, mistakes. */
   err(line: string): void;
+  /** Resolves once the reader has taken what was written so far: whoever writes much waits for it. */
+  drained(): Promise<void>;
   /** True when a person reads the answer, and not a program. */
   readonly interactive: boolean;
 }
@@ -17,6 +21,9 @@ export function openTerminal(): Terminal {
   return {
     out: (line) => void process.stdout.write(`${line}\n`),
     err: (line) => void process.stderr.write(`${line}\n`),
+    async drained() {
+      if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
+    },
     interactive: process.stdout.isTTY,
   };
 }

@@ -18,7 +18,8 @@ const ENVIRONMENT = /^([A-Za-z_][A-Za-z0-9_]*)(?::-([^]*))?$/;
 
 /**
  * Replaces `${NAME}`, `${NAME:-default}` and `${file:path}` in every string of a value that was parsed already, so that what comes in can
- * never become a key or a list. `$${` stands for `${`. A default is also taken when the variable is set but empty. `absolute` completes paths of files.
+ * never become a key or a list. `$${` stands for `${`. A default is also taken when the variable is set but empty.
+ * `absolute` completes paths of files.
  */
 export function replaceReferences(
   value: unknown,

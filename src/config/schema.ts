@@ -40,8 +40,8 @@ const api = z
     limits: z
       .strictObject({
         body: size(65_536, 268_435_456).prefault('16MiB').describe('Largest request body, as it comes and unpacked.'),
-        events: count(1, 100_000).default(10_000).describe('Most events in one request.'),
-        connections: count(1, 100_000).default(1_000).describe('Most connections at a time.'),
+        events: count(1, 100_000).prefault(10_000).describe('Most events in one request.'),
+        connections: count(1, 100_000).prefault(1_000).describe('Most connections at a time.'),
         request_time: duration(1_000).prefault('30s').describe('Longest time that a sender may take for one request.'),
       })
       .prefault({})
@@ -83,14 +83,14 @@ export const destinationKeys = z.strictObject({
     })
     .prefault({})
     .describe('How large a batch may become.'),
-  in_flight: count(1, 1_000).default(1).describe('How many batches may be in flight, where the type allows more than one.'),
+  in_flight: count(1, 1_000).prefault(1).describe('How many batches may be in flight, where the type allows more than one.'),
   on_reject: z
     .enum(['halt', 'quarantine'])
     .default('halt')
     .describe(
       'An entry that the destination will never take: `halt` stops this destination, `quarantine` sets the entry aside and declares it.',
     ),
-  quarantine_max: count(1, 1_000_000).default(100).describe('Most entries that are set aside in an hour; more halts.'),
+  quarantine_max: count(1, 1_000_000).prefault(100).describe('Most entries that are set aside in an hour; more halts.'),
   timeout: duration(100, 3_600_000).prefault('30s').describe('How long the destination may take to answer for one batch.'),
   retry: z
     .strictObject({

@@ -44,7 +44,8 @@ export async function playDemo(
     throw error;
   });
   say(
-    `the load ends: ${countText(sent.acknowledged.size)} events acknowledged; requests sent again ${sent.repeats}, events answered as duplicates ${sent.duplicates}`,
+    `the load ends: ${countText(sent.acknowledged.size)} events acknowledged; ` +
+      `requests sent again ${sent.repeats}, events answered as duplicates ${sent.duplicates}`,
   );
   await catchUp(stage, clock, both);
   const findings = await readBack(stage, sent, say);

@@ -22,8 +22,8 @@ const PAUSE_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 100;
 
 /**
- * Sends the events of one producer until `stopping` ends, then what is left. As a careful application does, it keeps every event until it is
- * acknowledged, and sends the same bytes with the same identity again when it does not know. `ended` gives up.
+ * Sends the events of one producer until `stopping` ends, then what is left. As a careful application does, it keeps every event
+ * until it is acknowledged, and sends the same bytes with the same identity again when it does not know. `ended` gives up.
  */
 export async function sendStory(
   producer: string,

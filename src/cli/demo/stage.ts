@@ -1,10 +1,9 @@
-import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { join } from 'node:path';
 import type { Clock } from '../../contracts/ports.ts';
 import { type ApiClient, openClientAt } from '../client.ts';
-import { childEnd, freePort, makeTemporaryDirectory, ownScript, spawnPiped, writeNewFile } from '../machine.ts';
+import { childEnd, freePort, makeTemporaryDirectory, ownScript, type PipedChild, spawnPiped, writeNewFile } from '../machine.ts';
 
-/** Everything that the demo starts: a directory, the receiver in its own process, and `waybill run`, which may be killed and started again. */
+/** Everything that the demo starts: a directory, the receiver, and `waybill run`, which may be killed and started again. */
 export interface Stage {
   readonly directory: string;
   /** Where the file destination writes. */
@@ -40,7 +39,7 @@ export async function openStage(clock: Clock, token: () => string): Promise<Stag
 
   const api = `http://127.0.0.1:${port}`;
   const client = openClientAt(api, tokens.operator);
-  let process: ChildProcessWithoutNullStreams | null = null;
+  let process: PipedChild | null = null;
   let log = '';
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> => {
     if (process === null) return null;
@@ -91,7 +90,7 @@ async function create(path: string): Promise<void> {
   if (code !== 0) throw new Error(`waybill init ended with ${code}:\n${said}`);
 }
 
-async function portOf(receiver: ChildProcessWithoutNullStreams): Promise<number> {
+async function portOf(receiver: PipedChild): Promise<number> {
   for await (const chunk of receiver.stdout) {
     const { port } = JSON.parse(String(chunk)) as { readonly port: number };
     // The pipe is not read to its end, and must not keep the demo waiting.

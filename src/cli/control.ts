@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { openClient } from './client.ts';
+import { EXIT } from './exit.ts';
+import { loadConfig } from './load-config.ts';
+import { type CommonOptions, withCommonOptions } from './options.ts';
+import type { Terminal } from './terminal.ts';
+
+const VERBS = [
+  { verb: 'pause', says: 'stop delivering to a destination; nothing is lost, its lag grows', after: 'is paused' },
+  { verb: 'resume', says: 'go on delivering to a destination that was paused', after: 'goes on' },
+  { verb: 'retry', says: 'go on with a destination that halted, once its reason is gone', after: 'tries again' },
+] as const;
+
+/** `waybill pause|resume|retry DEST`. */
+export function addControl(program: Command, terminal: Terminal, done: (code: number) => void): void {
+  for (const { verb, says, after } of VERBS) {
+    withCommonOptions(program.command(verb).argument('<destination>', 'its name in the configuration').description(says), [
+      `waybill ${verb} archive`,
+    ]).action(async (destination: string, options: CommonOptions) => {
+      const answer = await openClient(loadConfig(options.config)).post(`/v1/destinations/${encodeURIComponent(destination)}/${verb}`, {});
+      terminal.out(options.json ? JSON.stringify(answer) : `${destination} ${after}`);
+      done(EXIT.ok);
+    });
+  }
+}

@@ -1,0 +1,84 @@
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../config/config.ts';
+import { isWaybillError } from '../contracts/errors.ts';
+import { createEmbeddedLedger } from '../ledger/embedded/create.ts';
+import { openPorts } from '../runtime/ports.ts';
+import { EXIT } from './exit.ts';
+import { loadConfig } from './load-config.ts';
+import { absolutePath, writeNewFile } from './machine.ts';
+import { type CommonOptions, withCommonOptions } from './options.ts';
+import { starterConfig } from './starter.ts';
+import type { Terminal } from './terminal.ts';
+
+interface Created {
+  readonly config: string;
+  readonly ledger: string;
+  /** What was made by this call; what was there already stays as it is. */
+  readonly made: readonly string[];
+}
+
+const TOKEN_FILE = 'waybill.token';
+const TOKEN_BYTES = 24;
+
+/** `waybill init`: a starter configuration where none is, and the empty ledger that the configuration names. */
+export function addInit(program: Command, terminal: Terminal, done: (code: number) => void): void {
+  withCommonOptions(program.command('init').description('write a starter configuration where none is, and create the ledger'), [
+    'waybill init',
+    'waybill init --origin acme.example/audit',
+    'waybill init -c /etc/waybill/waybill.yaml',
+  ])
+    .option('--origin <name>', 'name of the log in a new configuration: a URL without a scheme', 'my-company.example/audit')
+    .action(async (options: CommonOptions & { readonly origin: string }) => {
+      const created = await init(options);
+      if (options.json) terminal.out(JSON.stringify(created));
+      else for (const line of createdLines(created, options.config)) terminal.out(line);
+      done(EXIT.ok);
+    });
+}
+
+async function init({ config: path, origin }: { readonly config: string; readonly origin: string }): Promise<Created> {
+  const file = absolutePath(path);
+  const made: string[] = [];
+  const ports = await openPorts({ logLevel: 'error' });
+  try {
+    // The token first: a configuration that names a token which is not there would be of no use after a crash in between.
+    // An existing file is somebody's own configuration, and gets no token from here.
+    if ((await ports.disk.length(file)) === null) {
+      const token = join(dirname(file), TOKEN_FILE);
+      await ports.disk.makeDirectory(dirname(file));
+      if (writeNewFile(token, `${Buffer.from(ports.random.bytes(TOKEN_BYTES)).toString('hex')}\n`, 0o600)) made.push(token);
+      if (writeNewFile(file, starterConfig(origin, TOKEN_FILE), 0o644)) made.push(file);
+    }
+    const config = loadConfig(file);
+    if (await createLedger(config, ports)) made.push(config.ledger.path);
+    return { config: file, ledger: config.ledger.path, made };
+  } finally {
+    await ports.close();
+  }
+}
+
+async function createLedger({ ledger }: Config, ports: Awaited<ReturnType<typeof openPorts>>): Promise<boolean> {
+  try {
+    await createEmbeddedLedger(ledger, ports);
+    return true;
+  } catch (error) {
+    // Running it twice is no mistake: a ledger that is there is kept.
+    if (isWaybillError(error) && error.code === 'LEDGER_EXISTS') return false;
+    throw error;
+  }
+}
+
+function createdLines({ config, ledger, made }: Created, given: string): string[] {
+  const option = given === 'waybill.yaml' ? '' : ` -c ${given}`;
+  return [
+    ...(made.length === 0
+      ? [`everything is there already, and nothing was changed: ${config}, ${ledger}`]
+      : made.map((path) => `created ${path}`)),
+    '',
+    'Next:',
+    `  waybill check${option}    what each path guarantees`,
+    `  waybill run${option}      take and deliver events`,
+    `  waybill status${option}   where everything is`,
+  ];
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander';
+import { openPorts } from '../runtime/ports.ts';
+import { listenToSignals } from '../runtime/signals.ts';
+import { openClient } from './client.ts';
+import { EXIT } from './exit.ts';
+import { loadConfig } from './load-config.ts';
+import { type CommonOptions, withCommonOptions } from './options.ts';
+import { readStatus, type StatusView } from './status-view.ts';
+import { countText, type Terminal, tableLines } from './terminal.ts';
+
+const WATCH_MS = 1_000;
+
+/** `waybill status`: the ledger, the sources and where every destination is. */
+export function addStatus(program: Command, terminal: Terminal, done: (code: number) => void): void {
+  withCommonOptions(program.command('status').description('show the ledger and where every destination is'), [
+    'waybill status',
+    'waybill status --watch',
+    'waybill status --json | jq .destinations',
+  ])
+    .option('--watch', 'show it again every second until interrupted', false)
+    .action(async (options: CommonOptions & { readonly watch: boolean }) => {
+      const client = openClient(loadConfig(options.config));
+      const show = async (): Promise<void> => {
+        const answer = await client.get('/v1/status');
+        if (options.json) terminal.out(JSON.stringify(answer));
+        else for (const line of statusLines(readStatus(answer))) terminal.out(line);
+      };
+      await show();
+      if (options.watch) await repeat(show, options.json ? () => {} : () => terminal.out(''));
+      done(EXIT.ok);
+    });
+}
+
+async function repeat(show: () => Promise<void>, between: () => void): Promise<void> {
+  const ending = new AbortController();
+  const signals = listenToSignals({ stop: () => ending.abort(), reload: () => {} });
+  const ports = await openPorts({ logLevel: 'error' });
+  try {
+    while (!ending.signal.aborted) {
+      await ports.clock.sleep(WATCH_MS, ending.signal).catch(() => {});
+      if (ending.signal.aborted) break;
+      between();
+      await show();
+    }
+  } finally {
+    signals.close();
+    await ports.close();
+  }
+}
+
+/** A status for people: what stands still comes with its reason and the way out. */
+export function statusLines({ ledger, sources, destinations }: StatusView): string[] {
+  const rows = Object.entries(destinations).map(([name, { state, cursor, lag }]) => [name, state, countText(cursor), countText(lag)]);
+  const troubles = Object.entries(destinations).flatMap(([name, { error }]) =>
+    error === undefined || error === null ? [] : ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`],
+  );
+  return [
+    `ledger ${ledger.origin}: ${countText(ledger.size)} entries`,
+    `sources: ${Object.keys(sources).join(', ') || 'none'}`,
+    ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
+    ...troubles,
+  ];
+}
