@@ -1,0 +1,39 @@
+import type { Clock, Log } from '../contracts/ports.ts';
+import type { Producers } from './producers.ts';
+import type { ControlFact } from './sequencer-control.ts';
+
+/** What the declaring of gaps needs. */
+export interface GapDeclarer {
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly log: Log;
+  readonly producers: Producers;
+  /** The time that the next entry would be stamped with, in milliseconds since 1970. */
+  now(): number;
+  /** How long a range of a source may stay open. */
+  gapAfterMs(source: string): number;
+  /** How long to wait between two looks. */
+  readonly everyMs: number;
+  /** Appends a control entry and resolves once it is durable. */
+  control(fact: ControlFact): Promise<unknown>;
+}
+
+/**
+ * Declares gaps until the signal ends it. It never rejects: what could not be written now is still due at the next look.
+ * An entry that is durable is in the fold by then, so nothing is declared twice, and a crash between decision and entry only delays it.
+ */
+export async function declareGaps(declarer: GapDeclarer, signal: AbortSignal): Promise<void> {
+  const { clock, log, producers } = declarer;
+  while (!signal.aborted) {
+    try {
+      await clock.sleep(declarer.everyMs, signal);
+      const now = declarer.now();
+      for (const { type, facts } of producers.due((source) => now - declarer.gapAfterMs(source))) {
+        if (signal.aborted) return;
+        await declarer.control({ type, facts: { ...facts } });
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn('a gap could not be declared yet', { error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { assert } from '../contracts/assert.ts';
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Ports } from '../contracts/ports.ts';
+import type { Index } from '../contracts/units.ts';
+import { asIndex, CONTROL_SOURCE, NAME_PATTERN } from '../contracts/units.ts';
+import { checkBody } from './check.ts';
+import type { Checked } from './checked.ts';
+import { createEnvelopeWriter } from './envelope.ts';
+import { createIdMaker } from './envelope-id.ts';
+import { readEntry, receivedAtOf } from './envelope-read.ts';
+import type { ProducersStatus } from './producers.ts';
+import { declareGaps } from './producers-declare.ts';
+import type { ClockStep, ReceivedAt } from './received-at.ts';
+import { openReceivedAt } from './received-at.ts';
+import type { RefusedEvents } from './refused.ts';
+import { openRefused } from './refused.ts';
+import type { IntakeIdentities, Sequencer } from './sequencer-append.ts';
+import { createSequencer } from './sequencer-append.ts';
+import type { ControlEntries, ControlFact } from './sequencer-control.ts';
+import { createControlEntries } from './sequencer-control.ts';
+import { openFold } from './sequencer-fold.ts';
+import { createPlaceTable } from './sequencer-places.ts';
+import type { SourceRules, Submission, Submitted } from './sequencer-submission.ts';
+import { asBuffer } from './sequencer-work.ts';
+import type { BodyShape } from './split.ts';
+
+/** What an intake is made of. The ledger and the identities stay the caller's to close, after the intake. */
+export interface IntakeOptions {
+  readonly ledger: Ledger;
+  readonly identities: IntakeIdentities;
+  readonly ports: Pick<Ports, 'clock' | 'random' | 'disk' | 'log'>;
+  readonly sources: ReadonlyMap<string, SourceRules>;
+  /** How long a hole in a producer's numbers may stay open before it is declared, for sources that do not say it themselves. */
+  readonly gapAfterMs?: number;
+  /** The directory for the bytes of events that nobody could be refused. */
+  readonly refusedPath: string;
+}
+
+/** What one source has been answered since the start. */
+export interface SourceCounts {
+  readonly accepted: number;
+  readonly duplicates: number;
+  /** Things found wrong with events, conflicts included. */
+  readonly rejected: number;
+  readonly conflicts: number;
+}
+
+/** The intake as `status` shows it. */
+export interface IntakeStatus {
+  readonly sources: ReadonlyMap<string, SourceCounts & { readonly entries: number }>;
+  readonly producers: ProducersStatus;
+  readonly refusedBytes: number;
+}
+
+/** Everything that becomes an entry goes through here. */
+export interface Intake extends Sequencer {
+  /** Checks the events of a body by the rules of a source (`checkBody`). The body belongs to the intake from then on. */
+  check(source: string, body: Uint8Array, shape: BodyShape, countMax?: number): Checked;
+  /**
+   * Appends the events of a submission and resolves once everything that the answer names is durable. Nothing is in the ledger, and nothing
+   * will be, when it rejects with `LEDGER_FULL`, `OVERLOADED`, `SOURCE_UNKNOWN` or the signal's reason; the signal does nothing once the
+   * events have their place.
+   */
+  submit(submission: Submission, signal: AbortSignal): Promise<Submitted>;
+  /** Appends a control entry. With a key it is written once, also across crashes: then the index of the entry that is there is returned. */
+  control(type: string, facts: Readonly<Record<string, unknown>>, key?: string): Promise<Index>;
+  readonly refused: RefusedEvents;
+  status(): IntakeStatus;
+  /** Ends the work in the background. What was submitted before goes its way. */
+  close(): Promise<void>;
+}
+
+const GAP_AFTER_MS = 30_000;
+const WRITER_KEEPS_BYTES = 4 << 20;
+
+/** Opens the intake of a ledger: reads what the last entries say and declares a clock that is behind them. */
+export async function openIntake(options: IntakeOptions): Promise<Intake> {
+  const { ledger, identities, ports, sources } = options;
+  const { clock, log } = ports;
+  for (const name of sources.keys()) assert(NAME_PATTERN.test(name) && name !== CONTROL_SOURCE, `a source may be named ${name}`);
+  const fold = await openFold(ledger);
+  const refused = await openRefused(options.refusedPath, ports.disk);
+  const receivedAt = openReceivedAt(clock, await lastReceivedAt(ledger));
+  const ids = createIdMaker(clock, ports.random);
+  const writer = createEnvelopeWriter(ids, WRITER_KEEPS_BYTES);
+  const controls = createControlEntries({ ledger, writer, receivedAt, ids, fold });
+  const noteClock = createClockNotes(receivedAt, controls, log);
+  const counts = createCounts(sources);
+  const table = createPlaceTable(Math.floor(ports.random.next() * 0x1_0000_0000));
+  const { add: count } = counts;
+  const parts = { ledger, identities, clock, sources, writer, receivedAt, table, fold, noteClock, count };
+  const sequencer = createSequencer(parts);
+  await noteClock();
+
+  const closing = new AbortController();
+  const gapAfterMs = (source: string) => sources.get(source)?.gapAfterMs ?? options.gapAfterMs ?? GAP_AFTER_MS;
+  const everyMs = Math.max(10, Math.min(...[...sources.keys(), ''].map(gapAfterMs)) / 8);
+  const now = () => receivedAt.peek();
+  const control = (fact: ControlFact) => controls.append(fact);
+  const declaring = declareGaps({ clock, log, producers: fold.producers, now, gapAfterMs, everyMs, control }, closing.signal);
+
+  return {
+    refused,
+    sequence: (submission, signal) => sequencer.sequence(submission, signal),
+    check(source, body, shape, countMax) {
+      const rules = sources.get(source);
+      if (rules === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${source}`);
+      return checkBody(body, shape, rules, countMax);
+    },
+    submit: async (submission, signal) => (await sequencer.sequence(submission, signal)).durable,
+    control: (type, facts, key) => controls.append({ type, facts, ...(key === undefined ? {} : { key }) }),
+    status: () => ({ sources: counts.all(ledger), producers: fold.producers.status(), refusedBytes: refused.bytes() }),
+    async close() {
+      closing.abort();
+      await declaring;
+    },
+  };
+}
+
+async function lastReceivedAt(ledger: Ledger): Promise<number | null> {
+  const last = asIndex(ledger.size() - 1);
+  if (last < ledger.beginning()) return null;
+  const { bytes, starts, ends } = await ledger.read(last, { entries: 1, bytes: 1 });
+  const entry = asBuffer(bytes);
+  return receivedAtOf(entry, readEntry(entry, starts[0] as number, ends[0] as number));
+}
+
+/** A step of the clock becomes a control entry before anything is stamped with the new time; without room for one, as soon as there is. */
+function createClockNotes(receivedAt: ReceivedAt, controls: ControlEntries, log: Ports['log']): () => Promise<void> | null {
+  let open: ClockStep | null = null;
+
+  async function declare(step: ClockStep): Promise<void> {
+    const facts = {
+      cause: step.cause,
+      wall: timeText(step.wall),
+      expected: timeText(step.expected),
+      step_ms: Math.round(step.wall - step.expected),
+    };
+    try {
+      await controls.append({ type: 'clock', facts });
+      log.warn('the clock of this machine stepped', facts);
+    } catch (error) {
+      if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
+      open ??= step;
+    }
+  }
+
+  return () => {
+    const step = open ?? receivedAt.step();
+    open = null;
+    return step === null ? null : declare(step);
+  };
+}
+
+function timeText(ms: number): string {
+  return new Date(Math.max(-8.64e15, Math.min(8.64e15, ms))).toISOString();
+}
+
+function createCounts(sources: ReadonlyMap<string, SourceRules>) {
+  const counts = new Map([...sources.keys()].map((name) => [name, { accepted: 0, duplicates: 0, rejected: 0, conflicts: 0 }]));
+  return {
+    add: (source: string, { accepted, duplicates, rejected }: Submitted): void => {
+      const count = counts.get(source);
+      if (count === undefined) return;
+      count.accepted += accepted;
+      count.duplicates += duplicates.length;
+      count.rejected += rejected.length;
+      for (const { code } of rejected) if (code === 'IDENTITY_CONFLICT' || code === 'PRODUCER_SEQ_CONFLICT') count.conflicts += 1;
+    },
+    all: (ledger: Ledger) => new Map([...counts].map(([name, count]) => [name, { ...count, entries: ledger.sequence(name) }])),
+  };
+}
