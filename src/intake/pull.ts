@@ -1,0 +1,138 @@
+import { hash } from 'node:crypto';
+import { isWaybillError } from '../contracts/errors.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Clock, Log } from '../contracts/ports.ts';
+import type { Source, SourceBatch } from '../contracts/source.ts';
+import { checkEvents } from './pull-check.ts';
+import type { Intake } from './sequencer.ts';
+import type { Rejection, Sequenced, Submission } from './sequencer-submission.ts';
+
+/** What moving a pull source into the ledger needs. The source stays the caller's to close. */
+export interface PullOptions {
+  readonly name: string;
+  readonly source: Source;
+  readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused'>;
+  readonly ledger: Pick<Ledger, 'positions'>;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly log: Log;
+  /** How many batches may wait to be settled. */
+  readonly unsettledMax?: number;
+}
+
+const UNSETTLED_MAX = 64;
+const PUSHBACK_MS = 1_000;
+
+/**
+ * Moves the events of one pull source into the ledger, each partition in its order, each event once. Resuming needs no bookkeeping
+ * of its own: the position of a batch is durable with its run, also when the run holds no entry.
+ *
+ * Resolves when the signal ends it and everything that was sequenced is settled. Rejects when the source, the ledger or the room
+ * for refused events fails; the batch that could not be taken is settled as refused.
+ */
+export async function runSource(options: PullOptions, signal: AbortSignal): Promise<void> {
+  const { name, source, ledger } = options;
+  const unsettledMax = options.unsettledMax ?? UNSETTLED_MAX;
+  const failed = new AbortController();
+  const both = AbortSignal.any([signal, failed.signal]);
+  const settling: Promise<void>[] = [];
+  let last: Promise<void> = Promise.resolve();
+  try {
+    for await (const batch of source.batches(ledger.positions(name), both)) {
+      const sequenced = await sequenceBatch(options, batch, both, () => last);
+      const before = last;
+      last = before.then(() => settleAccepted(sequenced, batch));
+      last.catch((error: unknown) => failed.abort(error));
+      settling.push(last);
+      if (settling.length >= unsettledMax) await settling.shift();
+    }
+  } catch (error) {
+    if (!both.aborted) throw await firstFailure(last, error);
+  }
+  await last;
+}
+
+async function settleAccepted({ durable }: Sequenced, batch: SourceBatch): Promise<void> {
+  await durable;
+  await batch.settle('accepted');
+}
+
+/** What was sequenced before is settled first, and a failure there came first. */
+async function firstFailure(last: Promise<void>, error: unknown): Promise<unknown> {
+  try {
+    await last;
+    return error;
+  } catch (earlier) {
+    return earlier;
+  }
+}
+
+/**
+ * Gives a batch its place, however long the ledger pushes back. When that cannot be, the batch is settled as refused,
+ * after those before it.
+ */
+async function sequenceBatch(
+  options: PullOptions,
+  batch: SourceBatch,
+  signal: AbortSignal,
+  before: () => Promise<void>,
+): Promise<Sequenced> {
+  const { name, intake, clock, log } = options;
+  try {
+    for (;;) {
+      try {
+        return await intake.sequence(submissionOf(name, intake, batch), signal);
+      } catch (error) {
+        if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
+        log.warn('a source waits, because the ledger takes nothing at this moment', { source: name, code: error.code });
+        await clock.sleep(PUSHBACK_MS, signal);
+      }
+    }
+  } catch (error) {
+    await before();
+    await batch.settle('refused');
+    throw error;
+  }
+}
+
+function submissionOf(name: string, intake: PullOptions['intake'], batch: SourceBatch): Submission {
+  const { events, partition, position } = batch;
+  return {
+    source: name,
+    checked: checkEvents(events, (body, shape) => intake.check(name, body, shape)),
+    partition,
+    position,
+    positions: events.map((event) => event.position),
+    partial: true,
+    declare: (rejected) => declareRefused(name, intake, batch, rejected),
+  };
+}
+
+/**
+ * Declares the events that cannot become entries before the position of their batch goes into the ledger: their bytes are kept
+ * first, then the control entry becomes durable, then the run with the position. Whatever a crash cuts off there, the source reads
+ * the batch again, the bytes have the same name and the entry has the same key, so that neither is lost nor told twice.
+ */
+async function declareRefused(
+  name: string,
+  intake: PullOptions['intake'],
+  batch: SourceBatch,
+  rejected: readonly Rejection[],
+): Promise<void> {
+  const seen = new Map<string, number>();
+  const firstOf = new Map<number, Rejection>();
+  for (const rejection of rejected) if (!firstOf.has(rejection.at)) firstOf.set(rejection.at, rejection);
+  for (const [at, { code, path, message }] of firstOf) {
+    const event = batch.events[at];
+    if (event === undefined) continue;
+    const bytes = event.bytes.subarray(event.start, event.end);
+    const sha256 = await intake.refused.keep(bytes);
+    const position = event.position ?? batch.position;
+    const facts = { source: name, partition: batch.partition, position, sha256, bytes: bytes.length, reason: code, path, message };
+    const place = JSON.stringify([name, batch.partition, position, sha256]);
+    const times = seen.get(place) ?? 0;
+    seen.set(place, times + 1);
+    // Without a position nothing is ever read again, and the same bytes twice are two events.
+    const key = position === null ? undefined : hash('sha256', `${place}${times}`, 'base64url');
+    await intake.control('source.refused', facts, key);
+  }
+}
