@@ -4,7 +4,7 @@ import type { Account, SideStream } from './account.ts';
 import { activeLane, firstHole, isNarrow, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
-import { batchesOf, type CutEvent, type CutOrder, type OpenBatch, type State, set, setBatches, type Work } from './state.ts';
+import { batchesOf, type CutEvent, type CutOrder, flying, type OpenBatch, type State, set, setBatches, type Work } from './state.ts';
 import { finishSide } from './streams.ts';
 
 /** Says which batch is wanted next, and changes the order that is out when it is another one. */
@@ -90,12 +90,12 @@ function wantedOrder(state: State): Omit<CutOrder, 'number'> | null {
   };
 }
 
-/** One batch more than may be in flight is cut, so that the next one can set out as soon as there is room. */
+/** Once all that may be in flight is, one batch more is cut, so that it can set out as soon as there is room. */
 function turnAtTheEnd(state: State, lane: Lane): 'now' | 'ahead' | null {
   const open = batchesOf(state, lane).filter((batch) => batch.phase !== 'taken').length;
   if (isNarrow(state.account, lane)) return open === 0 ? 'now' : null;
-  if (open > width(state, lane)) return null;
-  return open === width(state, lane) ? 'ahead' : 'now';
+  if (open < width(state, lane)) return 'now';
+  return open === flying(state) && open === width(state, lane) ? 'ahead' : null;
 }
 
 /** A stretch before batches that are fixed: what is left of a refused one goes first. */

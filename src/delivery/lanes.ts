@@ -13,9 +13,12 @@ export function streamOf(account: Account, lane: Lane): Stream {
 
 /** True while new attempts may begin at all. */
 export function mayBegin(state: State): boolean {
-  const { account } = state;
-  const stopped = state.halted !== null || account.paused || state.draining;
-  return !stopped && state.failure === null && state.backOff === 0 && state.known && state.durable >= state.opened;
+  return state.open && state.known && !state.account.paused && !isStopped(state) && state.durable >= state.opened;
+}
+
+/** True while nothing may be done with the sink at all, not even a question: a pause stops only what is sent. */
+export function isStopped(state: State): boolean {
+  return state.halted !== null || state.draining || state.failure !== null || state.backOff !== 0;
 }
 
 /** The stream whose turn it is. Old entries go once they are declared and no live batch is unresolved; the live stream waits then. */

@@ -50,10 +50,10 @@ export function onUnmade(work: Work, event: Of<'unmade'>): void {
   resolveFailure(work);
 }
 
-/** The destination could not be asked for its place, or the ledger could not be read. */
+/** The sink could not be opened, the destination could not be asked, or the ledger could not be read. It is begun again once it is time. */
 export function onLost(work: Work, event: Of<'lost'>): void {
-  if (event.what === 'next') set(work, { asking: false });
-  // The cut is ordered anew once it is time; batches in flight go on meanwhile.
+  if (event.what === 'open') set(work, { opening: false });
+  else if (event.what === 'next') set(work, { asking: false });
   else set(work, { order: null });
   set(work, { fault: event.fault });
   if (event.fault.remedy === 'halt') halt(work, event.fault);

@@ -1,6 +1,6 @@
 import { next } from './account.ts';
 import { planCut } from './cutting.ts';
-import { activeLane, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
+import { activeLane, isStopped, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
 import { batchesOf, flying, type OpenBatch, type State, set, setBatches, type Work } from './state.ts';
 
 /** So many taken batches may be waiting for the journal where a repeat changes nothing. */
@@ -8,10 +8,17 @@ export const UNWRITTEN_MAX = 16;
 
 /** Says what may be done in this state, and notes that it was begun. */
 export function plan(work: Work): void {
+  planOpening(work);
   planDeclaration(work);
   planQuestion(work);
   planSending(work);
   planCut(work);
+}
+
+function planOpening(work: Work): void {
+  if (work.state.open || work.state.opening || isStopped(work.state)) return;
+  set(work, { opening: true });
+  work.commands.push({ type: 'open' });
 }
 
 /** Control entries are appended one by one, each only after the fact that it tells of is durable. */
@@ -27,10 +34,9 @@ function planDeclaration(work: Work): void {
 function planQuestion(work: Work): void {
   const { state } = work;
   const { side } = state.account;
-  const stopped = state.halted !== null || state.draining || state.failure !== null || state.backOff !== 0;
   // Before the filling of a loss has begun, the answer would be that loss again.
   const early = side !== null && side.kind === 'recover' && !side.declared;
-  if (state.known || state.asking || stopped || early || flying(state) > 0) return;
+  if (!state.open || state.known || state.asking || isStopped(state) || early || flying(state) > 0) return;
   set(work, { asking: true });
   work.commands.push({ type: 'ask' });
 }

@@ -93,3 +93,8 @@ export function parseJournal(text: string): unknown {
 export function journalInvalid(message: string, cause?: unknown): WaybillError {
   return new WaybillError('JOURNAL_INVALID', message, cause === undefined ? {} : { cause });
 }
+
+/** Under which key the journal holds the records of a destination. */
+export function journalKey(name: string): string {
+  return `delivery:${name}`;
+}

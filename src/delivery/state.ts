@@ -1,4 +1,4 @@
-import type { Remedy } from '../contracts/errors.ts';
+import type { ErrorCode, Remedy } from '../contracts/errors.ts';
 import type { Receipt } from '../contracts/sink.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import type { Account, Epoch } from './account.ts';
@@ -29,6 +29,9 @@ export interface State {
   readonly side: readonly OpenBatch[];
   /** The number of the newest record that is durable. */
   readonly durable: number;
+  /** Whether the sink is open; until then `rules` are only a guess that nothing is done by. */
+  readonly open: boolean;
+  readonly opening: boolean;
   /** Nothing is sent before this record is durable: it holds where the destination began. */
   readonly opened: number;
   /** Numbers of records of taken batches that are not durable yet. */
@@ -106,7 +109,7 @@ export interface CutOrder {
 
 /** What went wrong, in the words of the error table. */
 export interface Fault {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly message: string;
   readonly remedy: Remedy;
   readonly unknown: boolean;
@@ -130,7 +133,9 @@ export interface Failure {
 
 /** Something that happened to an open destination. */
 export type DeliveryEvent =
-  | { readonly type: 'opened'; readonly format: string; readonly control: Epoch['control'] }
+  /** Nothing yet: the state alone says what to do. */
+  | { readonly type: 'begin' }
+  | { readonly type: 'opened'; readonly rules: Rules; readonly format: string; readonly control: Epoch['control'] }
   | CutEvent
   | { readonly type: 'journalled'; readonly through: number }
   | { readonly type: 'taken'; readonly lane: Lane; readonly from: Index; readonly receipt: Receipt; readonly bytes: number }
@@ -138,8 +143,8 @@ export type DeliveryEvent =
   /** The batch could not be made again with the same bytes, so that it was not sent. */
   | { readonly type: 'unmade'; readonly lane: Lane; readonly from: Index; readonly fault: Fault }
   | { readonly type: 'next'; readonly next: Index; readonly size: Size }
-  /** `next()` or a read of the ledger failed. */
-  | { readonly type: 'lost'; readonly what: 'next' | 'cut'; readonly fault: Fault; readonly retryAfterMs: number }
+  /** The sink could not be opened, `next()` failed, or the ledger could not be read. */
+  | { readonly type: 'lost'; readonly what: 'open' | 'next' | 'cut'; readonly fault: Fault; readonly retryAfterMs: number }
   | { readonly type: 'due'; readonly number: number }
   | { readonly type: 'declared'; readonly record: number }
   | VerbEvent;
@@ -165,6 +170,7 @@ export type VerbEvent =
 
 /** What has to be done next. Commands are carried out in order; each but `journal` is answered by an event. */
 export type Command =
+  | { readonly type: 'open' }
   | { readonly type: 'journal'; readonly record: JournalRecord; readonly number: number }
   | { readonly type: 'cut'; readonly order: CutOrder | null }
   | { readonly type: 'send'; readonly lane: Lane; readonly batch: OpenBatch }

@@ -9,11 +9,15 @@ import { record } from './recording.ts';
 import { type Command, type DeliveryEvent, type OpenBatch, type Rules, type State, set, type Work } from './state.ts';
 import { onVerb } from './verbs.ts';
 
-/** The state of a destination whose account was folded and whose sink was opened. `durable` records of the account are in the journal. */
-export function openState(account: Account, rules: Rules, durable: number): State {
+const UNKNOWN_RULES: Rules = { dedupe: 'none', inFlight: 1, carriesEmpty: false, onReject: 'halt', quarantineMax: 0 };
+
+/** The state of a destination whose account was folded and whose sink is not open yet. `durable` records of the account are in the journal. */
+export function openState(account: Account, durable: number): State {
   return {
     account,
-    rules,
+    rules: UNKNOWN_RULES,
+    open: false,
+    opening: false,
     // While old entries are sent again the live stream waits, so that nothing of it can be on its way.
     live: resumed(account.live.open, sideBegan(account.side) ? 0 : account.inFlight),
     side: resumed(account.side?.open ?? [], account.inFlight),
@@ -22,7 +26,7 @@ export function openState(account: Account, rules: Rules, durable: number): Stat
     unwritten: [],
     order: null,
     orders: 0,
-    known: rules.dedupe !== 'position',
+    known: false,
     asking: false,
     failure: null,
     failures: 0,
@@ -51,6 +55,8 @@ export function step(state: State, event: DeliveryEvent): { readonly state: Stat
 
 function react(work: Work, event: DeliveryEvent): void {
   switch (event.type) {
+    case 'begin':
+      return;
     case 'opened':
       return onOpened(work, event);
     case 'cut':
@@ -78,7 +84,9 @@ function react(work: Work, event: DeliveryEvent): void {
 
 /** A new configuration holds from the next cut on. What was cut before ends under the old one. */
 function onOpened(work: Work, event: Extract<DeliveryEvent, { type: 'opened' }>): void {
-  const { account, rules } = work.state;
+  const { account } = work.state;
+  const { rules } = event;
+  set(work, { open: true, opening: false, rules, known: rules.dedupe !== 'position' });
   if (rules.dedupe === 'position') withdrawIntents(work);
   if (account.inFlight !== rules.inFlight) record(work, { type: 'width', inFlight: rules.inFlight });
   const last = account.epochs.at(-1);

@@ -1,0 +1,395 @@
+import { assert } from '../contracts/assert.ts';
+import { WaybillError } from '../contracts/errors.ts';
+import type { Sink } from '../contracts/sink.ts';
+import type { Index } from '../contracts/units.ts';
+import { type Intent, newAccount } from './account.ts';
+import { attempt } from './attempt.ts';
+import type { Cut } from './cut.ts';
+import { Cutter } from './cutter.ts';
+import type { Destination, DestinationOptions, DestinationStatus, SideStarted } from './destination.ts';
+import { blame, faultOf, retryAfterOf } from './fault.ts';
+import { accountText, fold } from './fold.ts';
+import { JournalWriter } from './journal-writer.ts';
+import { journalKey, type Lane, type SideKind } from './records.ts';
+import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
+import { askNext, openInTime, rulesOf, slept } from './sink-calls.ts';
+import { type Command, type DeliveryEvent, type Fault, flying, type OpenBatch, type State, type VerbEvent } from './state.ts';
+import { statusOf } from './status.ts';
+import { openState, step } from './step.ts';
+import { refuseVerb } from './verbs.ts';
+
+const TIMEOUT_MS = 30_000;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 30_000;
+
+/** How long to wait before a control entry that was refused is tried again. */
+const DECLARE_WAIT_MS = 1_000;
+
+/**
+ * Carries out for one destination what `step` decides. It has no opinion of its own: whatever happens becomes an event,
+ * and every command of the answer is begun at once and answered by another event.
+ */
+export class DeliveryLoop implements Destination {
+  readonly name: string;
+  readonly asked: Promise<void>;
+  readonly failed: Promise<unknown>;
+  readonly #options: DestinationOptions;
+  readonly #closing = new AbortController();
+  readonly #writer: JournalWriter;
+  readonly #tasks = new Set<Promise<void>>();
+  /** Bodies of batches that are open, so that they are not read and cut again for each attempt. */
+  readonly #cuts = new Map<string, Cut>();
+  #state: State;
+  #sink: Sink | null = null;
+  #cutter: Cutter | null = null;
+  #journalFault: Fault | null = null;
+  #backOff = new AbortController();
+  #retryAt: number | null = null;
+  #attempts = 0;
+  #broken: { readonly reason: unknown } | null = null;
+  #onAsked: () => void = () => {};
+  #onFailed: (reason: unknown) => void = () => {};
+  /** Called after every step, until it answers true. */
+  #watchers: (() => boolean)[] = [];
+
+  constructor(options: DestinationOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.asked = new Promise((resolve) => {
+      this.#onAsked = resolve;
+    });
+    this.failed = new Promise((resolve) => {
+      this.#onFailed = resolve;
+    });
+    const { journal } = options.ledger;
+    const key = journalKey(options.name);
+    this.#writer = new JournalWriter({
+      journal,
+      key,
+      clock: options.ports.clock,
+      signal: this.#closing.signal,
+      onDurable: (through) => this.#dispatch({ type: 'journalled', through }),
+      onFault: (fault) => this.#onJournalFault(fault),
+      onBroken: (error) => this.#break(error),
+    });
+    const { state, records } = journal.load(key);
+    const account = fold(state, records);
+    this.#state = account === null ? this.#begin() : openState(account, account.records);
+    journal.compact(key, () => accountText(this.#state.account));
+    this.#dispatch({ type: 'begin' });
+  }
+
+  status(): DestinationStatus {
+    const { ledger } = this.#options;
+    const facts = { size: ledger.size(), beginning: ledger.beginning(), attempts: this.#attempts, retryAt: this.#retryAt };
+    return statusOf(this.#state, this.#journalFault, facts);
+  }
+
+  async pause(): Promise<void> {
+    await this.#verb({ type: 'pause' });
+  }
+
+  async resume(): Promise<void> {
+    await this.#verb({ type: 'resume' });
+  }
+
+  async retry(): Promise<void> {
+    await this.#verb({ type: 'retry' });
+  }
+
+  async cancel(): Promise<void> {
+    await this.#verb({ type: 'cancel' });
+  }
+
+  async waive(from: Index, through: Index): Promise<void> {
+    await this.#verb({ type: 'waive', from, through });
+  }
+
+  async replay(from: Index, through: Index): Promise<SideStarted> {
+    return this.#side('replay', from, through);
+  }
+
+  async redeliver(from: Index, through: Index): Promise<SideStarted> {
+    return this.#side('redeliver', from, through);
+  }
+
+  async recover(from: Index, through: Index): Promise<SideStarted> {
+    if (this.#state.rules.dedupe === 'position') return this.#side('recover', from, through);
+    // Only whole batches have their original identity.
+    const first = await this.#original(from);
+    const last = await this.#original(through);
+    return this.#side('recover', first.from, last.through);
+  }
+
+  async drain(ms: number): Promise<boolean> {
+    const { clock } = this.#options.ports;
+    this.#dispatch({ type: 'drain' });
+    const late = new AbortController();
+    const empty = this.#until(() => flying(this.#state) === 0 && !this.#writer.busy).then(() => true);
+    const over = clock.sleep(ms, late.signal).then(() => false);
+    const drained = await Promise.race([empty, over.catch(() => false)]);
+    late.abort();
+    return drained;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new WaybillError('SINK_ANSWER_LOST', `the destination ${this.name} was closed`));
+    this.#cutter?.order(null);
+    this.#backOff.abort();
+    for (const watcher of this.#watchers) watcher();
+    await Promise.all(this.#tasks);
+    await this.#sink?.close();
+    this.#sink = null;
+  }
+
+  #begin(): State {
+    const { start, ledger, ports } = this.#options;
+    const cursor = start === 'beginning' ? ledger.beginning() : start === 'now' ? (ledger.size() as number as Index) : start;
+    const at = ports.clock.now();
+    this.#writer.add({ type: 'began', v: 1, cursor, at }, 1);
+    return openState(newAccount(cursor, at), 0);
+  }
+
+  /** Takes one step and begins what it asks for. It never calls itself: what was begun answers later. */
+  #dispatch(event: DeliveryEvent): void {
+    if (this.#closing.signal.aborted || this.#broken !== null) return;
+    try {
+      const before = this.#state;
+      const { state, commands } = step(before, event);
+      this.#state = state;
+      for (const command of commands) this.#carryOut(command);
+      this.#afterStep(before);
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  #carryOut(command: Command): void {
+    switch (command.type) {
+      case 'open':
+        return this.#run(this.#open());
+      case 'journal':
+        return this.#writer.add(command.record, command.number);
+      case 'cut':
+        return this.#cutter?.order(command.order);
+      case 'send':
+        return this.#run(this.#send(command.lane, command.batch));
+      case 'ask':
+        return this.#run(this.#ask());
+      case 'backOff':
+        return this.#run(this.#wait(command));
+      case 'declare':
+        return this.#run(this.#declare(command.record));
+    }
+  }
+
+  #afterStep(before: State): void {
+    const state = this.#state;
+    if (state.backOff === 0) {
+      this.#backOff.abort();
+      this.#retryAt = null;
+    }
+    if (this.#cuts.size > state.live.length + state.side.length) this.#forgetCuts();
+    // While the next batch is being cut, its intent is nearly there: both facts then take one flush.
+    if (this.#cutter?.soon !== true) this.#writer.flush();
+    if (state.halted !== null || state.backOff !== 0 || (state.open && state.known)) this.#onAsked();
+    this.#report(before);
+    this.#watchers = this.#watchers.filter((watcher) => !watcher());
+  }
+
+  #report(before: State): void {
+    const { log } = this.#options.ports;
+    const { halted, fault } = this.#state;
+    if (halted !== null && halted !== before.halted) {
+      log.error('a destination halted', { destination: this.name, code: halted.code, message: halted.message });
+    } else if (fault !== null && fault.code !== before.fault?.code) {
+      log.warn('a destination is failing', { destination: this.name, code: fault.code, message: fault.message });
+    } else if (fault === null && before.fault !== null) {
+      log.info('a destination takes entries again', { destination: this.name });
+    }
+  }
+
+  #run(task: Promise<void>): void {
+    const settled = task
+      .catch((error: unknown) => this.#break(error))
+      .finally(() => {
+        this.#tasks.delete(settled);
+      });
+    this.#tasks.add(settled);
+  }
+
+  async #open(): Promise<void> {
+    const { name, origin, ports, codec, control } = this.#options;
+    const { receipt, live } = this.#state.account;
+    try {
+      const context = { name, origin, ports, cursor: live.cursor, receipt };
+      const sink = await openInTime(this.#options, context, this.#closing.signal);
+      this.#sink = sink;
+      this.#cutter = this.#makeCutter(sink);
+      this.#dispatch({ type: 'opened', rules: rulesOf(this.#options, sink), format: codec.type, control: control ?? 'all' });
+    } catch (error) {
+      this.#lost('open', error);
+    }
+  }
+
+  #makeCutter(sink: Sink): Cutter {
+    const { ledger, ports, batch } = this.#options;
+    const { traits } = sink;
+    return new Cutter({
+      ledger,
+      clock: ports.clock,
+      limits: { entries: batch?.entries ?? traits.batch.entries, bytes: batch?.bytes ?? traits.batch.bytes },
+      waitMs: batch?.waitMs ?? traits.batch.waitMs,
+      rules: (epoch) => cutRulesOf(this.#options, this.#state, epoch),
+      history: (index) => this.#original(index),
+      onCut: (event, cut) => {
+        const order = this.#state.order;
+        if (cut !== null && order !== null) this.#cuts.set(cutKey(order.lane, cut.from), cut);
+        this.#dispatch(event);
+      },
+      onWaiting: () => this.#writer.flush(),
+      onError: (error) => this.#lost('cut', error),
+    });
+  }
+
+  async #ask(): Promise<void> {
+    const { ledger, ports, timeoutMs = TIMEOUT_MS } = this.#options;
+    const sink = this.#opened();
+    try {
+      const next = await attempt((signal) => askNext(sink, signal), timeoutMs, ports.clock, this.#closing.signal);
+      this.#dispatch({ type: 'next', next, size: ledger.size() });
+    } catch (error) {
+      this.#lost('next', error);
+    }
+  }
+
+  async #send(lane: Lane, batch: OpenBatch): Promise<void> {
+    const { ports, timeoutMs = TIMEOUT_MS, ledger } = this.#options;
+    const { from } = batch;
+    let cut: Cut | null = null;
+    try {
+      cut = this.#cuts.get(cutKey(lane, from)) ?? null;
+      if (cut === null || !isCutOf(batch, cut))
+        cut = await remake(ledger, batch, this.#state, lane, cutRulesOf(this.#options, this.#state, batch.epoch));
+      this.#cuts.set(cutKey(lane, from), cut);
+      const sink = this.#opened();
+      const sent = sinkBatchOf(this.#options, this.#state, lane, cut);
+      this.#attempts += 1;
+      const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);
+      this.#dispatch({ type: 'taken', lane, from, receipt, bytes: cut.body.length });
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault.code === 'BATCH_CHANGED') this.#dispatch({ type: 'unmade', lane, from, fault });
+      else this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, cut), at: ports.clock.now() });
+    }
+  }
+
+  async #wait({ number, failures, atLeastMs }: Extract<Command, { type: 'backOff' }>): Promise<void> {
+    const { ports, retry } = this.#options;
+    const ceiling = Math.min(retry?.maxMs ?? RETRY_MAX_MS, (retry?.minMs ?? RETRY_MIN_MS) * 2 ** Math.min(failures - 1, 30));
+    const ms = Math.max(atLeastMs, ports.random.next() * ceiling);
+    this.#retryAt = ports.clock.now() + ms;
+    this.#backOff.abort();
+    this.#backOff = new AbortController();
+    const { signal } = this.#backOff;
+    if (await slept(ports.clock, ms, signal)) this.#dispatch({ type: 'due', number });
+  }
+
+  async #declare(record: number): Promise<void> {
+    const { emitControl, ports } = this.#options;
+    const { outbox, born } = this.#state.account;
+    const declaration = outbox.find((waiting) => waiting.record === record);
+    assert(declaration !== undefined, `record ${record} calls for no control entry`);
+    const { type, facts } = declaration;
+    const entry = { type, key: `${this.name}:${born}:${record}`, facts: { destination: this.name, ...facts } };
+    for (;;) {
+      try {
+        await emitControl(entry);
+        return this.#dispatch({ type: 'declared', record });
+      } catch (error) {
+        const { code, message } = faultOf(error);
+        ports.log.warn('a control entry could not be written yet', { destination: this.name, type, code, message });
+        if (!(await slept(ports.clock, DECLARE_WAIT_MS, this.#closing.signal))) return;
+      }
+    }
+  }
+
+  #lost(what: 'open' | 'next' | 'cut', error: unknown): void {
+    try {
+      this.#dispatch({ type: 'lost', what, fault: faultOf(error), retryAfterMs: retryAfterOf(error) });
+    } catch (broken) {
+      this.#break(broken);
+    }
+  }
+
+  #onJournalFault(fault: Fault | null): void {
+    this.#journalFault = fault;
+    if (fault === null) return;
+    this.#options.ports.log.error('the delivery journal cannot be written', {
+      destination: this.name,
+      code: fault.code,
+      message: fault.message,
+    });
+  }
+
+  /** A promise of this program was broken: nothing more is done here, and whoever runs it has to stop. */
+  #break(reason: unknown): void {
+    if (this.#broken !== null) return;
+    this.#broken = { reason };
+    this.#cutter?.order(null);
+    this.#onFailed(reason);
+    this.#onAsked();
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  async #verb(event: VerbEvent): Promise<void> {
+    const { ledger } = this.#options;
+    const refusal = refuseVerb(this.#state, event, ledger.beginning(), ledger.size());
+    if (refusal !== null) throw refusal;
+    this.#dispatch(event);
+    const { records } = this.#state.account;
+    await this.#until(() => this.#state.durable >= records);
+  }
+
+  async #side(kind: SideKind, from: Index, through: Index): Promise<SideStarted> {
+    await this.#verb({ type: 'side', kind, from, through });
+    return { name: `${kind}-${this.#state.account.sides}`, from, through };
+  }
+
+  async #original(index: Index): Promise<Intent> {
+    const { history } = this.#options;
+    if (history === undefined) throw new WaybillError('COMMAND_REFUSED', 'the original batches of this destination are not known any more');
+    return history(index);
+  }
+
+  /** Resolves once `condition` holds after a step. Rejects when delivery stops before. */
+  #until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const watcher = (): boolean => {
+        if (this.#broken !== null) reject(this.#broken.reason);
+        else if (condition()) resolve();
+        else if (this.#closing.signal.aborted) reject(this.#closing.signal.reason as Error);
+        else return false;
+        return true;
+      };
+      if (!watcher()) this.#watchers.push(watcher);
+    });
+  }
+
+  #opened(): Sink {
+    assert(this.#sink !== null, 'the sink is not open');
+    return this.#sink;
+  }
+
+  #forgetCuts(): void {
+    const open = new Set([
+      ...this.#state.live.map(({ from }) => cutKey('live', from)),
+      ...this.#state.side.map(({ from }) => cutKey('side', from)),
+    ]);
+    for (const key of this.#cuts.keys()) if (!open.has(key)) this.#cuts.delete(key);
+  }
+}
+
+function cutKey(lane: Lane, from: Index): string {
+  return `${lane}:${from}`;
+}

@@ -1,0 +1,54 @@
+import { WaybillError } from '../contracts/errors.ts';
+import type { Clock } from '../contracts/ports.ts';
+import type { Sink, SinkContext } from '../contracts/sink.ts';
+import type { Index } from '../contracts/units.ts';
+import { attempt } from './attempt.ts';
+import type { DestinationOptions } from './destination.ts';
+import type { Rules } from './state.ts';
+
+const TIMEOUT_MS = 30_000;
+const QUARANTINE_MAX = 100;
+
+/** What configuration and traits demand together. Traits limit what is configured, never the other way round. */
+export function rulesOf(options: DestinationOptions, sink: Sink): Rules {
+  const { dedupe, inFlightMax, carriesEmpty } = sink.traits;
+  const { inFlight = 1, onReject = 'halt', quarantineMax = QUARANTINE_MAX } = options;
+  return { dedupe, carriesEmpty, onReject, quarantineMax, inFlight: Math.max(1, Math.min(inFlight, inFlightMax)) };
+}
+
+/** Opens the sink within the time of an attempt. One that opens later than that is closed again. */
+export async function openInTime(options: DestinationOptions, context: SinkContext, signal: AbortSignal): Promise<Sink> {
+  let late = false;
+  const open = async (): Promise<Sink> => {
+    const sink = await options.openSink(context);
+    if (late) await sink.close();
+    return sink;
+  };
+  try {
+    const sink = await attempt(open, options.timeoutMs ?? TIMEOUT_MS, context.ports.clock, signal);
+    signal.throwIfAborted();
+    return sink;
+  } catch (error) {
+    late = true;
+    throw error;
+  }
+}
+
+/** Asks a destination that keeps its place what it needs next. */
+export async function askNext(sink: Sink, signal: AbortSignal): Promise<Index> {
+  if (sink.next === undefined) throw new WaybillError('SINK_FAILED', 'the sink says that it keeps its place, but cannot say which it is');
+  const next = await sink.next(signal);
+  if (!Number.isSafeInteger(next) || next < 0) throw new WaybillError('SINK_FAILED', `the sink needs the index ${String(next)} next`);
+  return next;
+}
+
+/** Sleeps, and answers false when the signal ended it. */
+export async function slept(clock: Clock, ms: number, signal: AbortSignal): Promise<boolean> {
+  try {
+    await clock.sleep(ms, signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) return false;
+    throw error;
+  }
+}
