@@ -101,7 +101,7 @@ describe('producers: gaps', () => {
       await it.send('audit', [event(0), event(5)]);
       await passGapAfter(it);
       await it.send('audit', [event(9), event(2)]);
-      if (snapshot) it.ledger.snapshot();
+      if (snapshot) await it.snapshot();
       await it.send('audit', [event(7)]);
       it = await it.crash();
       assert.deepEqual(controls(it), [['producer.gap', 1, 4]]);
@@ -126,7 +126,7 @@ describe('producers: gaps', () => {
     const lost = it.send('audit', [event(1, { id: 'again' })]);
     lost.catch(() => undefined);
     await settle();
-    it.ledger.snapshot();
+    await it.snapshot();
     it = await it.crash();
     const answer = await it.send('audit', [event(1, { id: 'again' })]);
     assert.deepEqual([answer.outcome, answer.accepted], ['accepted', 1]);
@@ -138,7 +138,7 @@ describe('producers: gaps', () => {
     it.ledger.hold();
     await passGapAfter(it);
     assert.equal(it.ledger.assigned(), 3, 'the declaration is in flight, and only once');
-    it.ledger.snapshot();
+    await it.snapshot();
     const reopened = it.ledger.crash();
     it.ledger.release();
     await it.intake.close();

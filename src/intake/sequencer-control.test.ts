@@ -75,7 +75,7 @@ describe('sequencer: the clock and control entries', () => {
     assert.deepEqual([first, same], [asIndex(0), asIndex(0)]);
     assert.equal(await intake.control('replay.started', {}), asIndex(1));
     assert.equal(await intake.control('replay.started', {}), asIndex(2));
-    before.ledger.snapshot();
+    await before.snapshot();
     assert.equal(await intake.control('destination.gap', { destination: 'd', from: 9 }, 'd/9'), asIndex(3));
     const after = await before.crash();
     assert.equal(await after.intake.control('destination.gap', { destination: 'd', from: 1 }, 'd/1'), asIndex(0));
@@ -89,8 +89,31 @@ describe('sequencer: the clock and control entries', () => {
     const lost = before.intake.control('destination.gap', {}, 'k');
     lost.catch(() => undefined);
     await settle();
-    before.ledger.snapshot();
+    await before.snapshot();
     const after = await before.crash();
     assert.equal(await after.intake.control('destination.gap', {}, 'k'), asIndex(0));
+  });
+
+  test('a start reads only what lies above the last snapshot', async () => {
+    const before = await openTestIntake();
+    await before.intake.control('replay.started', {}, 'k');
+    for (let k = 0; k < 6; k++)
+      await before.send(
+        'plain',
+        Array.from({ length: 10_000 }, () => '{}'),
+      );
+    before.ledger.snapshot();
+    await before.send('plain', ['{}', '{}']);
+    const reopened = before.ledger.crash();
+    const lowest: number[] = [];
+    const read = reopened.read.bind(reopened);
+    reopened.read = (from, limits) => {
+      lowest.push(from);
+      return read(from, limits);
+    };
+    const after = await openTestIntake(reopened);
+    assert.ok(Math.min(...lowest) >= 50_000, `read from ${Math.min(...lowest)}`);
+    assert.equal(await after.intake.control('replay.started', {}, 'k'), asIndex(0));
+    await Promise.all([before.intake.close(), after.intake.close()]);
   });
 });

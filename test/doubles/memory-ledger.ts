@@ -184,9 +184,10 @@ export class MemoryLedger implements Ledger {
     this.#fail(error);
   }
 
-  /** Asks everybody who can fold for the state, as the ledger does when it writes a snapshot. */
+  /** Asks everybody who can fold, and has a record to fold away, for the state, as the ledger does when it writes a snapshot. */
   snapshot(): void {
     for (const [key, fold] of this.#folds) {
+      if (!this.#records.has(key)) continue;
       this.#states.set(key, fold());
       this.#records.delete(key);
     }

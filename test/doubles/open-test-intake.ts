@@ -13,6 +13,8 @@ export interface TestIntake {
   readonly ports: ReturnType<typeof manualPorts>;
   /** Submits events given as JSON texts to a source. */
   readonly send: (source: string, events: readonly string[], options?: Partial<Submission>) => Promise<Submitted>;
+  /** Has the ledger write a snapshot with the state of the intake in it. */
+  readonly snapshot: () => Promise<void>;
   /** Opens everything again on what a crash at this moment leaves. */
   readonly crash: () => Promise<TestIntake>;
 }
@@ -41,6 +43,10 @@ export async function openTestIntake(
     send(source, events, options = {}) {
       const checked = intake.check(source, Buffer.from(`${events.join('\n')}\n`), 'lines');
       return intake.submit({ source, checked, partial: false, ...options }, new AbortController().signal);
+    },
+    async snapshot() {
+      await ledger.journal.append('intake', 'fold');
+      ledger.snapshot();
     },
     async crash() {
       await intake.close();
