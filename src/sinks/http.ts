@@ -40,7 +40,7 @@ export const http = httpSink<HttpConfig>({
     carriesEmpty: true,
   }),
   target: ({ url }) => targetOf(new URL(url)),
-  secrets: (settings) => [...Object.values(settings.headers), settings.token ?? ''],
+  secrets: ({ url, headers, token }) => [...Object.values(headers), token ?? '', ...querySecrets(new URL(url))],
   request(batch, settings, destination) {
     const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
     const authorization = settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
@@ -72,6 +72,11 @@ function omittedText({ filtered, quarantined, control }: Omitted): string {
   if (quarantined.length <= QUARANTINED_LISTED_MAX) return JSON.stringify({ filtered, quarantined, control });
   const listed = quarantined.slice(0, QUARANTINED_LISTED_MAX);
   return JSON.stringify({ filtered, quarantined: listed, quarantined_count: quarantined.length, control });
+}
+
+/** A server that refuses often quotes the address, as it was sent or decoded. */
+function querySecrets(url: URL): readonly string[] {
+  return [url.search, ...url.searchParams.values()];
 }
 
 /** The query may hold a key, so it is only told whether it is the same. */

@@ -1,0 +1,96 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SinkDefinition } from '../../src/contracts/sink.ts';
+import { file } from '../../src/sinks/file.ts';
+import { http } from '../../src/sinks/http.ts';
+import type { SinkType } from '../../src/sinks/table.ts';
+import { type Held, heldIn } from './batches.ts';
+import { startHttpReceiver } from './http-receiver.ts';
+import { type SinkHarness, type SinkTest, sinkConformance } from './sink.ts';
+import { troubledDisk } from './troubled-disk.ts';
+
+/** How each kind of sink runs the suite: a new kind is one row here. Each row names every way in which its traits differ. */
+export const sinkHarnesses = {
+  file: () => {
+    sinkConformance(file, fileHarness('one file', {}));
+    sinkConformance(file, fileHarness('set apart at 4 KiB', { rotate: '4KiB' }));
+  },
+  http: () => {
+    sinkConformance(http, httpHarness('a receiver that keeps repeats', { idempotent: false, compress: 'none' }));
+    sinkConformance(http, httpHarness('a receiver that drops repeats', { idempotent: true, compress: 'zstd' }));
+  },
+} as const satisfies Record<SinkType, () => void>;
+
+const CANNOT_BUSY = { test: 'busy, and when to come back', reason: 'a disk does not ask to wait' } as const;
+
+function fileHarness(name: string, settings: object): SinkHarness<ConfigOf<typeof file>> {
+  return {
+    name,
+    async start(ports) {
+      const directory = await mkdtemp(join(tmpdir(), 'waybill-file-sink-'));
+      const path = join(directory, 'out', 'audit.ndjson');
+      const disk = troubledDisk(ports.disk);
+      return {
+        config: parsed(file, { path, ...settings }),
+        ports: { ...ports, disk },
+        secrets: [],
+        received: () => heldInFiles(join(directory, 'out')),
+        trouble: (kind, giveUp) => disk.trouble(kind, giveUp),
+        heal: () => disk.heal(),
+        stop: () => rm(directory, { recursive: true }),
+      };
+    },
+    skip: [
+      CANNOT_BUSY,
+      { test: 'one entry that it will never take', reason: 'a file takes every entry' },
+      { test: 'no secret is ever said', reason: 'a file has no secret' },
+    ],
+  };
+}
+
+/** What the files of a directory hold: those that were set apart in the order of their names, then the one that grows. */
+async function heldInFiles(directory: string): Promise<readonly Held[]> {
+  const names = (await readdir(directory).catch(() => [])).filter((name) => /^audit\.ndjson(?:\.\d+)?$/.test(name)).sort();
+  const inOrder = [...names.filter((name) => name !== 'audit.ndjson'), ...names.filter((name) => name === 'audit.ndjson')];
+  const held: Held[] = [];
+  for (const name of inOrder) held.push(...heldIn(await readFile(join(directory, name), 'utf8')));
+  return held;
+}
+
+function httpHarness(name: string, settings: { idempotent: boolean; compress: string }): SinkHarness<ConfigOf<typeof http>> {
+  const skip: { readonly test: SinkTest; readonly reason: string }[] = [
+    { test: 'a batch out of turn changes nothing', reason: 'a plain receiver does not look at the place of a batch' },
+    { test: 'what is read back is what was written', reason: 'a plain receiver cannot be asked' },
+  ];
+  return {
+    name,
+    async start(ports) {
+      const receiver = await startHttpReceiver({ drops: settings.idempotent });
+      const secrets = { token: 'token-that-nobody-may-see', key: 'key in a header' };
+      return {
+        config: parsed(http, {
+          url: `${receiver.url}/in?key=query-secret`,
+          token: secrets.token,
+          headers: { 'X-Key': secrets.key },
+          ...settings,
+        }),
+        ports,
+        secrets: [...Object.values(secrets), 'query-secret'],
+        received: async () => receiver.held(),
+        trouble: (kind, giveUp) => receiver.trouble(kind, giveUp),
+        heal: () => receiver.heal(),
+        stop: () => receiver.stop(),
+      };
+    },
+    skip,
+  };
+}
+
+type ConfigOf<Definition> = Definition extends SinkDefinition<infer Config> ? Config : never;
+
+function parsed<Config>(definition: SinkDefinition<Config>, input: unknown): Config {
+  const result = definition.config.safeParse(input);
+  if (!result.success) throw new Error(`the harness is configured wrongly: ${JSON.stringify(result.error.issues)}`);
+  return result.data;
+}
