@@ -68,6 +68,16 @@ export const ERROR_CODES = {
     means: 'A destination has entries that this ledger does not have.',
     action: 'Find out whether the ledger is an older copy. Do not accept events before it is restored.',
   },
+  LEDGER_ORIGIN: {
+    remedy: 'halt',
+    means: 'The directory named by `ledger.path` holds the ledger of another origin.',
+    action: 'Nothing was changed. Correct `ledger.origin` or `ledger.path`, then start again.',
+  },
+  LEDGER_FORMAT: {
+    remedy: 'halt',
+    means: 'The ledger has a format that this version does not read.',
+    action: 'Nothing was changed. Start with the version that wrote it, or a newer one.',
+  },
   IDENTITIES_REBUILDING: {
     remedy: 'retry',
     means: 'The index of identities was damaged, so it is being made anew from the ledger. Nothing was accepted and nothing was lost.',
