@@ -76,6 +76,7 @@ describe('an array', () => {
   test('each item is an event; line breaks inside become spaces', () => {
     const checked = check(' [ {"a":\r\n1} ,\n{"b":"\\n"},{}\n] \n', 'array');
     assert.deepEqual(events(checked), ['{"a":  1}', '{"b":"\\n"}', '{}']);
+    assert.deepEqual(events(check('[{"a":\r1}]', 'array')), ['{"a": 1}']);
   });
 
   test('an empty array is a submission of no events', () => {
