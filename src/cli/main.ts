@@ -1,33 +1,18 @@
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { isWaybillError } from '../contracts/errors.ts';
-import { addBench } from './bench.ts';
-import { addCheck } from './check.ts';
-import { addControl } from './control.ts';
-import { addDemo } from './demo.ts';
 import { EXIT, reportError } from './exit.ts';
-import { addInit } from './init.ts';
-import { addRun } from './run.ts';
-import { addSchema } from './schema.ts';
-import { addStatus } from './status.ts';
-import { addTap } from './tap.ts';
+import { buildProgram } from './program.ts';
 import { openTerminal } from './terminal.ts';
-import { version } from './version.ts';
 
+// The entry of the command line.
 const terminal = openTerminal();
-const args = process.argv.slice(2);
-process.exitCode = await command(args);
+process.exitCode = await run(process.argv.slice(2));
 
-async function command(words: readonly string[]): Promise<number> {
+async function run(words: readonly string[]): Promise<number> {
   let exit: number = EXIT.ok;
-  const done = (code: number): void => {
+  const program = buildProgram(terminal, (code) => {
     exit = code;
-  };
-  const program = new Command('waybill')
-    .description('Audit log delivery: every event durable, in order, once, to every destination, and provable.')
-    .version(version())
-    .exitOverride()
-    .showSuggestionAfterError();
-  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, addSchema, addBench]) add(program, terminal, done);
+  });
   try {
     await program.parseAsync(words, { from: 'user' });
     return exit;

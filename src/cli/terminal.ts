@@ -8,8 +8,6 @@ export interface Terminal {
   err(line: string): void;
   /** Resolves once the reader has taken what was written so far: whoever writes much waits for it. */
   drained(): Promise<void>;
-  /** True when a person reads the answer, and not a program. */
-  readonly interactive: boolean;
 }
 
 /** The streams of this process. A reader that has gone away (`waybill tap | head`) ends the process quietly. */
@@ -24,7 +22,6 @@ export function openTerminal(): Terminal {
     async drained() {
       if (process.stdout.writableNeedDrain) await once(process.stdout, 'drain');
     },
-    interactive: process.stdout.isTTY,
   };
 }
 

@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import { addBench } from './bench.ts';
+import { addCheck } from './check.ts';
+import { addControl } from './control.ts';
+import { addDemo } from './demo.ts';
+import { addInit } from './init.ts';
+import { addRun } from './run.ts';
+import { addSchema } from './schema.ts';
+import { addStatus } from './status.ts';
+import { addTap } from './tap.ts';
+import type { Terminal } from './terminal.ts';
+import { version } from './version.ts';
+
+/** The whole command line. Wrong words are thrown as `CommanderError`; a command that ended calls `done` with its exit code. */
+export function buildProgram(terminal: Terminal, done: (code: number) => void): Command {
+  const program = new Command('waybill')
+    .description('Audit log delivery: every event durable, in order, once, to every destination, and provable.')
+    .version(version())
+    .exitOverride()
+    .showSuggestionAfterError();
+  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, addSchema, addBench]) add(program, terminal, done);
+  return program;
+}

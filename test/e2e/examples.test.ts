@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePort } from '../crash/port.ts';
+import { initWaybill, startWaybill, until } from '../crash/process.ts';
+
+const EXAMPLES = join(import.meta.dirname, '../../examples');
+
+const examples = readdirSync(EXAMPLES).filter((name) => name.endsWith('.yaml'));
+
+/** What the examples take from the environment, and an event that each of them accepts. */
+const TOKENS = ['BILLING_TOKEN', 'ACCOUNTS_TOKEN', 'AUDITOR_TOKEN', 'OPS_TOKEN', 'SEARCH_TOKEN'];
+const EVENT = {
+  id: 'evt_1',
+  event_id: 'evt_1',
+  occurred_at: '2026-11-24T11:08:09Z',
+  action: 'a.b',
+  outcome: 'success',
+  actor: { type: 'user', id: 'u' },
+};
+
+test('there are examples', () => assert.ok(examples.length >= 4, examples.join(' ')));
+
+for (const name of examples) {
+  test(`examples/${name} runs, takes an event and ends`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'waybill-example-'));
+    t.after(() => rmSync(directory, { recursive: true, force: true }));
+    for (const token of TOKENS) {
+      process.env[token] = `${token.toLowerCase()}-of-this-test`;
+      t.after(() => delete process.env[token]);
+    }
+    const port = await freePort();
+    const text = readFileSync(join(EXAMPLES, name), 'utf8');
+    // Two tests at a time must not want the same port.
+    const moved = text.includes('listen:')
+      ? text.replace('127.0.0.1:8400', `127.0.0.1:${port}`)
+      : `${text}api: { listen: 127.0.0.1:${port} }\n`;
+    const file = initWaybill(directory, moved);
+    const process_ = await startWaybill(file, port);
+    t.after(() => process_.end('SIGKILL'));
+
+    const source = /^sources:\n {2}(\w+):/m.exec(text)?.[1] ?? '';
+    const answer = await fetch(`${process_.url}/v1/events?source=${source}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer ops_token-of-this-test' },
+      body: JSON.stringify(EVENT),
+    });
+    assert.equal(answer.status, 200, await answer.text());
+    await until('the file to have the event', () => outOf(directory).includes('"evt_1"'));
+    assert.equal(await process_.end('SIGTERM'), 0, process_.log());
+  });
+}
+
+/** What the file destination of an example has written. */
+function outOf(directory: string): string {
+  try {
+    return readdirSync(join(directory, 'out'))
+      .map((name) => readFileSync(join(directory, 'out', name), 'utf8'))
+      .join('');
+  } catch {
+    return '';
+  }
+}
