@@ -1,0 +1,45 @@
+import { isWaybillError } from '../contracts/errors.ts';
+import type { Clock, Log } from '../contracts/ports.ts';
+import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
+
+/** The check of older segments that goes on in the background. */
+export interface Scrubbing {
+  /** What it found wrong, until a later round finds nothing; `null` while all is well. */
+  damage(): string | null;
+  close(): Promise<void>;
+}
+
+const EVERY_MS = 24 * 3_600_000;
+
+/** Checks all full segments once a day, and soon after the start. Damage is told loudly and delivery goes on: the newest entries are not in doubt. */
+export function startScrubbing(ledger: Pick<EmbeddedLedger, 'scrub'>, ports: { readonly clock: Clock; readonly log: Log }): Scrubbing {
+  const stop = new AbortController();
+  let damage: string | null = null;
+  const rounds = async (): Promise<void> => {
+    for (;;) {
+      await ports.clock.sleep(60_000, stop.signal);
+      try {
+        const { segments, bytes } = await ledger.scrub(stop.signal);
+        damage = null;
+        ports.log.info('the full segments of the ledger hold', { segments, bytes });
+      } catch (error) {
+        if (!isWaybillError(error)) throw error;
+        damage = error.message;
+        ports.log.error('the ledger is damaged', { code: error.code, message: error.message, action: error.action });
+      }
+      await ports.clock.sleep(EVERY_MS, stop.signal);
+    }
+  };
+  const done = rounds().catch((error: unknown) => {
+    if (stop.signal.aborted) return;
+    damage = error instanceof Error ? error.message : String(error);
+    ports.log.error('the check of older segments ended', { message: damage });
+  });
+  return {
+    damage: () => damage,
+    async close() {
+      stop.abort(new Error('the pipeline is stopped'));
+      await done;
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Destination, DestinationStatus } from '../delivery/destination.ts';
+import type { Intake, SourceCounts } from '../intake/sequencer.ts';
+import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
+import type { OpenIdentities } from '../ledger/identities/identities.ts';
+import type { TreeHead } from '../tree/follower.ts';
+
+/** The whole pipeline as an operator sees it: the answer of `GET /v1/status`. */
+export interface PipelineStatus {
+  readonly ledger: {
+    readonly origin: string;
+    /** How many entries were numbered, and how many of them are durable. */
+    readonly size: number;
+    readonly durable: number;
+    readonly beginning: number;
+    /** The newest head of the tree that was computed; it is not signed. */
+    readonly head: TreeHead;
+    readonly bytes: { readonly used: number; readonly limit: number };
+    /** How long the space lasts at the rate since the start; `null` when nothing was written yet. */
+    readonly days_left: number | null;
+    readonly identities: { readonly entries: number; readonly rebuilding: boolean };
+    /** What the check of older segments found; `null` while all is well. */
+    readonly damage: string | null;
+  };
+  readonly sources: Readonly<Record<string, SourceCounts & { readonly entries: number }>>;
+  readonly producers: ReturnType<Intake['status']>['producers'];
+  readonly refused_bytes: number;
+  readonly destinations: Readonly<Record<string, DestinationStatus>>;
+}
+
+/** What a status is made of. */
+export interface StatusParts {
+  readonly ledger: EmbeddedLedger;
+  readonly identities: OpenIdentities;
+  readonly intake: Intake;
+  readonly tree: { head(): TreeHead };
+  readonly destinations: ReadonlyMap<string, Destination>;
+  readonly damage: string | null;
+  /** How long the ledger has been open. */
+  readonly openMs: number;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Looks at every part. It waits for nothing. */
+export function pipelineStatus({ ledger, identities, intake, tree, destinations, damage, openMs }: StatusParts): PipelineStatus {
+  const { used, limit, placed } = ledger.space();
+  const { entries, rebuilding } = identities.facts();
+  const { sources, producers, refusedBytes } = intake.status();
+  return {
+    ledger: {
+      origin: ledger.origin,
+      ...sizes(ledger),
+      head: tree.head(),
+      bytes: { used, limit },
+      days_left: placed === 0 ? null : Math.max(0, limit - used) / (placed / Math.max(1, openMs)) / DAY_MS,
+      identities: { entries, rebuilding },
+      damage,
+    },
+    sources: Object.fromEntries(sources),
+    producers,
+    refused_bytes: refusedBytes,
+    destinations: Object.fromEntries([...destinations].map(([name, destination]) => [name, destination.status()])),
+  };
+}
+
+function sizes(ledger: Pick<Ledger, 'assigned' | 'size' | 'beginning'>): { size: number; durable: number; beginning: number } {
+  return { size: ledger.assigned(), durable: ledger.size(), beginning: ledger.beginning() };
+}
