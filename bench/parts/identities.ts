@@ -60,12 +60,14 @@ for (let first = 0; first < COUNT; first += BATCH) {
   }
 }
 
+const quiet = await measureQuiet();
 const { p50, p99, max } = percentiles(pauses);
 const seconds = (performance.now() - began) / 1000;
 const facts = identities.facts();
 const dups = measureDuplicates();
 report('find + add, mean of all', `${((clocked * 1000) / COUNT).toFixed(3)} us`);
 report('find + add, mean of the last tenth', `${((recent * 1000) / (COUNT / 10)).toFixed(3)} us`);
+report('find + add, nothing in the background', `${quiet.toFixed(3)} us`);
 report('100 identities at once, p50 / p99 / max', `${p50.toFixed(3)} / ${p99.toFixed(3)} / ${max.toFixed(2)} ms`);
 report('find of one that is there', `${dups.toFixed(2)} us`);
 report('waited for the disk', `${(waited / 1000).toFixed(2)} s of ${seconds.toFixed(1)} s`);
@@ -90,6 +92,26 @@ function report(what: string, figure: string): void {
 function makeIdentities(): void {
   randomFillSync(made);
   for (let at = 0; at < made.length; at++) made[at] = 0x40 | ((made[at] as number) & 0x1f);
+}
+
+/** Some more, after the merges have ended and before the next run has to be written: what it costs when events do not come at full speed. */
+async function measureQuiet(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
+  let took = 0;
+  const rounds = 5;
+  for (let round = 0; round < rounds; round++) {
+    makeIdentities();
+    const start = performance.now();
+    for (let k = 0; k < BATCH; k++) {
+      const from = k * IDENTITY_BYTES;
+      if (identities.find('app', made, from, from + IDENTITY_BYTES).length > 0)
+        throw new Error('an identity that was never added was found');
+      identities.add('app', made, from, from + IDENTITY_BYTES, asIndex(size + k));
+    }
+    took += performance.now() - start;
+    size += BATCH;
+  }
+  return (took * 1000) / (rounds * BATCH);
 }
 
 /** The last identities are looked up again, after others, so that they are in runs. */

@@ -1,0 +1,73 @@
+import type { Disk, DiskFile } from '../../contracts/ports.ts';
+import { Columns } from './columns.ts';
+import { BLOCK_BYTES, BLOCK_ENTRIES, BlockBuffer, blocksFor, HIGHS, INDEX_HIGHS, INDEX_LOWS, LOWS } from './run-format.ts';
+
+/** How many blocks are read at once. */
+const BLOCKS_READ = 64;
+
+/** Reads a run file from its beginning to its end, some blocks at a time, and checks each of them. */
+export class RunReader {
+  /** What was read last. */
+  readonly columns: Columns;
+  /** How many of `columns` have been used. */
+  place = 0;
+  readonly #path: string;
+  readonly #file: DiskFile;
+  readonly #blocksTotal: number;
+  readonly #block = new BlockBuffer();
+  #blocksRead = 0;
+
+  private constructor(path: string, file: DiskFile, blocks: number) {
+    this.#path = path;
+    this.#file = file;
+    this.#blocksTotal = blocks;
+    this.columns = new Columns(Math.min(blocks, BLOCKS_READ) * BLOCK_ENTRIES);
+  }
+
+  /** Opens a run file that holds so many identities. */
+  static async open(disk: Disk, path: string, entries: number): Promise<RunReader> {
+    return new RunReader(path, await disk.open(path, 'read'), blocksFor(entries));
+  }
+
+  /** True when everything that was read has been used, so that more has to be read first. */
+  get drained(): boolean {
+    return this.place === this.columns.count;
+  }
+
+  /** True when there is nothing left. */
+  get ended(): boolean {
+    return this.drained && this.#blocksRead === this.#blocksTotal;
+  }
+
+  /** Reads on. Resolves with `null`, or with what is wrong with the file. */
+  async fill(): Promise<string | null> {
+    const blocks = Math.min(BLOCKS_READ, this.#blocksTotal - this.#blocksRead);
+    const at = this.#blocksRead * BLOCK_BYTES;
+    const bytes = await this.#file.read(at, blocks * BLOCK_BYTES);
+    this.columns.count = 0;
+    this.place = 0;
+    for (let place = 0; place < bytes.length; place += BLOCK_BYTES) {
+      this.#block.bytes.fill(0);
+      this.#block.bytes.set(bytes.subarray(place, place + BLOCK_BYTES));
+      if (!this.#block.isIntact()) return `${this.#path} has a damaged block at byte ${at + place}`;
+      this.#take();
+    }
+    if (bytes.length !== blocks * BLOCK_BYTES) return `${this.#path} ends at byte ${at + bytes.length}`;
+    this.#blocksRead += blocks;
+    return null;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  #take(): void {
+    const { words, halves, count } = this.#block;
+    const { columns } = this;
+    columns.highs.set(words.subarray(HIGHS, HIGHS + count), columns.count);
+    columns.lows.set(words.subarray(LOWS, LOWS + count), columns.count);
+    columns.indexLows.set(words.subarray(INDEX_LOWS, INDEX_LOWS + count), columns.count);
+    columns.indexHighs.set(halves.subarray(INDEX_HIGHS, INDEX_HIGHS + count), columns.count);
+    columns.count += count;
+  }
+}
