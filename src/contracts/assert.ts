@@ -3,7 +3,10 @@ export class BrokenInvariant extends Error {
   override readonly name = 'BrokenInvariant';
 }
 
-/** Checks something that can only be false by a mistake in this program. It is always on. What comes from outside is checked, never asserted. */
+/**
+ * Checks something that can only be false by a mistake in this program. It is always on. What comes from outside is checked, never
+ * asserted.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new BrokenInvariant(message);
 }

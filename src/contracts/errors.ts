@@ -143,7 +143,7 @@ export const ERROR_CODES = {
     remedy: 'reject',
     means: 'The destination will never take an entry of this batch (400, 413 or 422).',
     action:
-      'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or configure `on_reject: quarantine`.',
+      'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or set `on_reject: quarantine`.',
   },
   SINK_FAILED: {
     remedy: 'halt',
@@ -155,7 +155,7 @@ export const ERROR_CODES = {
     remedy: 'halt',
     means: 'A batch whose outcome is unknown can no longer be made with the same bytes, so it was not sent again.',
     action:
-      'Start the version and configuration that cut it, or run `waybill retry DEST`: its entries then go as a new batch, which the destination may have twice.',
+      'Start the version and configuration that cut it, or run `waybill retry DEST`: its entries then go as a new batch, maybe twice.',
   },
   QUARANTINE_LIMIT: {
     remedy: 'halt',
@@ -312,7 +312,10 @@ export interface ErrorDetails {
   readonly facts?: Readonly<Record<string, string | number>>;
 }
 
-/** An error that can happen in a correct program. Its message names the thing and the value, and never holds a secret or an event's content. */
+/**
+ * An error that can happen in a correct program. Its message names the thing and the value, and never holds a secret or an event's
+ * content.
+ */
 export class WaybillError extends Error {
   override readonly name = 'WaybillError';
   readonly code: ErrorCode;

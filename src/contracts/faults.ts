@@ -117,7 +117,10 @@ export const FAULT_CODES = {
 /** The name of a fault. */
 export type FaultCode = keyof typeof FAULT_CODES;
 
-/** True when a source with `on_invalid: keep` may store an event with this fault. Codes that this table does not have are never keepable. */
+/**
+ * True when a source with `on_invalid: keep` may store an event with this fault. Codes that this table does not have are never
+ * keepable.
+ */
 export function isKeepable(code: string): boolean {
   const facts: FaultFacts | undefined = Object.hasOwn(FAULT_CODES, code) ? FAULT_CODES[code as FaultCode] : undefined;
   return facts?.keepable === true;

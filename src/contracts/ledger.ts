@@ -47,7 +47,8 @@ export interface Ledger {
 
   /**
    * Numbers a run and appends it. The numbering happens before the call returns, so that `assigned()` is already larger;
-   * the promise resolves with the index of the run's first entry (or where it would be) once the run survives the loss of this process and of power.
+   * the promise resolves with the index of the run's first entry (or where it would be) once the run survives the loss of this process
+   * and of power.
    * Rejects with `LEDGER_FENCED`, and numbers nothing, when the assigned size is not `expected`.
    * Any other failure is fatal: the ledger takes nothing more until it is opened again.
    * Appends resolve in the order in which they were numbered. The bytes and offsets of the run are copied before the call returns,
@@ -116,7 +117,10 @@ export interface Register {
  * It answers with candidates: a caller must compare with the stored entry before it calls something a duplicate.
  */
 export interface Identities {
-  /** Indexes that may hold this identity, newest first; an empty list means that it is certainly not there. The identity is `bytes[start … end]`. */
+  /**
+   * Indexes that may hold this identity, newest first; an empty list means that it is certainly not there.
+   * The identity is `bytes[start … end]`.
+   */
   find(source: string, bytes: Uint8Array, start: number, end: number): readonly Index[];
   /** Remembers an identity from the moment it is numbered. Indexes are added in ascending order. */
   add(source: string, bytes: Uint8Array, start: number, end: number, index: Index): void;
