@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
+import type { KnownTaken } from './known.ts';
 import type { ReadEntry } from './ledger-check.ts';
 import { type Attempt, type Inspector, type Receiver, recordsOf } from './receiver.ts';
 import type { World } from './world.ts';
@@ -12,22 +13,17 @@ interface Progress {
   readonly line: Attempt[];
 }
 
-/** Which deliveries the journal had as taken when somebody looked: everything below the answer. */
-export interface KnownTaken {
-  (destination: string): number;
-}
-
 /** Watches every destination while it happens: nothing overtakes, nothing is left out, nothing is cut anew, nothing known is sent again. */
 export class DeliveryWatch implements Inspector {
   readonly #world: World;
-  readonly #knownTaken: KnownTaken;
+  readonly #known: KnownTaken;
   readonly #progress = new Map<string, Progress>();
   /** How often a batch arrived that had arrived before. */
   repeats = 0;
 
-  constructor(world: World, knownTaken: KnownTaken) {
+  constructor(world: World, known: KnownTaken) {
     this.#world = world;
-    this.#knownTaken = knownTaken;
+    this.#known = known;
   }
 
   /** A process sends a batch, whatever comes of it. */
@@ -35,11 +31,12 @@ export class DeliveryWatch implements Inspector {
     const name = `${receiver.name} ${attempt.from}..${attempt.through}`;
     checkForm(attempt, (message) => this.#world.fail(`${name} ${message}`));
     if (attempt.replay !== null) return;
-    if (attempt.through < this.#knownTaken(receiver.name)) this.#world.fail(`${name} is sent again although it is known to be taken`);
+    if (this.#known.has(receiver.name, attempt.from, attempt.through))
+      this.#world.fail(`${name} is sent again although it is known to be taken`);
     for (const earlier of receiver.attempts) {
       if (earlier === attempt || earlier.through < attempt.from || earlier.from > attempt.through) continue;
       if (earlier.answer === 'taken' && earlier.life === attempt.life) this.#world.fail(`${name} is sent again after it was taken`);
-      if (!conditional(receiver) && !sameCut(earlier, attempt) && !bisected(receiver, earlier, attempt)) {
+      if (!conditional(receiver) && !sameCut(earlier, attempt) && !refused(receiver, earlier)) {
         this.#world.fail(`${name} was cut anew: ${earlier.from}..${earlier.through} ${earlier.id} may have arrived`);
       }
     }
@@ -83,6 +80,7 @@ export interface Expected {
   readonly start: number;
   readonly size: number;
   readonly control: 'all' | 'own' | 'none';
+  /** It may leave out what it refuses. */
   readonly quarantine: boolean;
 }
 
@@ -96,14 +94,37 @@ export function checkDestination(
   const faults: string[] = [];
   let next = expected.start;
   for (const batch of line) {
+    if (receiver.kind === 'objects') next = pastUnwanted(receiver, next, batch.from, entries, expected);
     if (batch.from > next || (batch.from < next && receiver.kind !== 'liar')) {
       faults.push(`${receiver.name} has ${batch.from}..${batch.through} where ${next} comes next`);
     }
     faults.push(...checkBatch(receiver, batch, entries, expected));
     next = Math.max(next, batch.through + 1);
   }
+  if (receiver.kind === 'objects') next = pastUnwanted(receiver, next, expected.size, entries, expected);
   if (next < expected.size) faults.push(`${receiver.name} has everything to ${next} of ${expected.size}`);
   return faults;
+}
+
+/** Where no batch without a record can be carried, what a destination does not get may be left out between two batches. */
+function pastUnwanted(
+  receiver: Receiver,
+  next: number,
+  end: number,
+  entries: readonly ReadEntry[],
+  { control, quarantine }: Expected,
+): number {
+  let at = next;
+  while (at < end) {
+    const entry = entries[at] as ReadEntry;
+    if (!unwanted(entry, receiver.name, control) && !(quarantine && poisonous(receiver, entry))) break;
+    at += 1;
+  }
+  return at;
+}
+
+function poisonous(receiver: Receiver, { line }: ReadEntry): boolean {
+  return receiver.poison.some((text) => line.includes(text));
 }
 
 function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEntry[], expected: Expected): string[] {
@@ -121,13 +142,19 @@ function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEn
       if (quarantined.has(index)) faults.push(`${name} has ${index}, which it says is set aside`);
     } else if (quarantined.has(index)) {
       if (!expected.quarantine) faults.push(`${name} leaves ${index} out and is not allowed to`);
-      if (!receiver.poison.some((text) => entry.line.includes(text))) faults.push(`${name} leaves ${index} out and nobody refused it`);
-    } else if (entry.entry.source === CONTROL_SOURCE && expected.control !== 'all') control += 1;
+      if (!poisonous(receiver, entry)) faults.push(`${name} leaves ${index} out and nobody refused it`);
+    } else if (unwanted(entry, receiver.name, expected.control)) control += 1;
     else faults.push(`${name} leaves ${index} out and does not say so`);
   }
   if (control !== batch.omitted.control)
     faults.push(`${name} says that ${batch.omitted.control} control entries are left out; ${control} are`);
   return faults;
+}
+
+/** True for a control entry that a destination of this choice does not get. */
+export function unwanted({ entry }: ReadEntry, destination: string, control: Expected['control']): boolean {
+  if (entry.source !== CONTROL_SOURCE || control === 'all') return false;
+  return control === 'none' || (entry.event as { readonly destination?: unknown }).destination !== destination;
 }
 
 /** What a batch must be by itself, whatever came before. */
@@ -159,13 +186,8 @@ function sameCut(a: Attempt, b: Attempt): boolean {
   return a.from === b.from && a.through === b.through && a.id === b.id && a.sha256 === b.sha256 && a.count === b.count;
 }
 
-/** A batch that was refused is cut smaller to find the entry: only then may cuts differ. */
-function bisected(receiver: Receiver, a: Attempt, b: Attempt): boolean {
-  return receiver.attempts.some(
-    (refused) =>
-      refused.code === 'SINK_REFUSED_ENTRY' &&
-      refused.from <= Math.min(a.from, b.from) &&
-      // What is set aside in a refused batch may ride on a later one.
-      refused.through >= Math.max(a.from, b.from),
-  );
+/** What a destination refused it certainly does not have: only then may its entries be cut in another way. */
+function refused(receiver: Receiver, cut: Attempt): boolean {
+  const last = receiver.attempts.findLast((attempt) => attempt.id === cut.id && attempt.answer !== 'open' && attempt.answer !== 'lost');
+  return last?.code === 'SINK_REFUSED_ENTRY';
 }

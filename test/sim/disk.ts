@@ -50,7 +50,7 @@ export class VirtualDisk {
     const run = <Result>(name: string, effect: () => Result): Promise<Result> => this.operate(life, name, { effect });
     return {
       open: (path, mode) => run(`open ${path}`, () => new OpenFile(this, life, path, this.#open(path, mode))),
-      list: (directory) => run(`list ${directory}`, () => this.#list(directory)),
+      list: (directory) => run(`list ${directory}`, () => this.names(directory)),
       length: (path) => run(`length ${path}`, () => this.#inode(path)?.length ?? null),
       makeDirectory: (path) =>
         this.operate(life, `mkdir ${path}`, {
@@ -111,6 +111,15 @@ export class VirtualDisk {
     return inode === null ? null : inode.read(0, inode.length);
   }
 
+  /** The names in a directory, sorted. */
+  names(directory: string): string[] {
+    const prefix = directory.endsWith('/') ? directory : `${directory}/`;
+    return [...this.#names.keys()]
+      .filter((path) => path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/'))
+      .map((path) => path.slice(prefix.length))
+      .sort();
+  }
+
   /** Does one operation after a while, unless its process dies before. */
   operate<Result>(life: Life, name: string, what: { effect: () => Result; partly?: () => void; failing?: () => void }): Promise<Result> {
     return new Promise((resolve, reject) => {
@@ -128,7 +137,7 @@ export class VirtualDisk {
           answer = () => resolve(result);
         } catch (error) {
           this.#world.tell(`disk: ${error instanceof Error ? error.message : String(error)}`);
-          answer = () => reject(error as Error);
+          answer = () => reject(error);
         }
         if (life.state === 'paused') life.held.push(answer);
         else answer();
@@ -160,14 +169,6 @@ export class VirtualDisk {
     const inode = new Inode();
     this.#change({ directory: parentOf(path), effects: [[path, inode]] });
     return inode;
-  }
-
-  #list(directory: string): string[] {
-    const prefix = directory.endsWith('/') ? directory : `${directory}/`;
-    return [...this.#names.keys()]
-      .filter((path) => path.startsWith(prefix) && path.length > prefix.length && !path.slice(prefix.length).includes('/'))
-      .map((path) => path.slice(prefix.length))
-      .sort();
   }
 
   /** As the port promises, the names of new directories are durable when it is done; a kill in its middle leaves one that is not. */

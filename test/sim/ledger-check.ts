@@ -33,14 +33,20 @@ export class LedgerWatch {
 
   /** Somebody has read durable entries. */
   read(batch: Batch): void {
-    for (const [at, line] of linesOf(batch).entries()) {
-      const index = batch.first + at;
-      const known = this.#hashes[index];
-      const now = hash('sha1', line, 'base64');
-      if (known === undefined) {
-        if (index === this.#hashes.length) this.#hashes.push(now);
-      } else if (known !== now) this.#world.fail(`entry ${index} was rewritten: it is now ${line.slice(0, 200)}`);
-    }
+    for (const [at, line] of linesOf(batch).entries()) this.#note(batch.first + at, line);
+  }
+
+  /** The whole ledger as it is at the end. */
+  compare(entries: readonly ReadEntry[]): void {
+    for (const { index, line } of entries) this.#note(index, line);
+  }
+
+  #note(index: number, line: string): void {
+    const known = this.#hashes[index];
+    const now = hash('sha1', line, 'base64');
+    if (known === undefined) {
+      if (index === this.#hashes.length) this.#hashes.push(now);
+    } else if (known !== now) this.#world.fail(`entry ${index} was rewritten: it is now ${line.slice(0, 200)}`);
   }
 }
 

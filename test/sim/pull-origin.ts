@@ -46,7 +46,8 @@ export class PullOrigin {
     const items = this.partitions.get(partition) as Item[];
     const place = { partition, ordinal: items.length + 1 };
     const bad = this.#chance.hit(this.odds.bad);
-    const earlier = this.odds.identified && items.length > 0 && this.#chance.hit(this.odds.repeated) ? this.#chance.pick(items) : null;
+    const again = this.odds.identified && items.length > 0 && this.#chance.hit(this.odds.repeated) ? this.#chance.pick(items) : null;
+    const earlier = again?.kind === 'good' ? again : null;
     if (earlier !== null) items.push(earlier);
     else if (bad) items.push(this.#book.add({ source: this.name, id: null, kind: 'bad', place }, (mark) => `{"mark":${mark},"bad":`));
     else {
@@ -100,7 +101,10 @@ export class PullOrigin {
     if (this.odds.forgets && asked < settled) {
       this.#world.fail(`source ${this.name}/${partition} is asked for what follows ${asked} although everything to ${settled} was settled`);
     }
-    return this.odds.rewinds ? Math.min(asked, settled) : asked;
+    const start = this.odds.rewinds ? Math.min(asked, settled) : asked;
+    // To be asked for what follows a place is to be told that everything before it is durable.
+    if (start > settled) this.settled.set(partition, start);
+    return start;
   }
 
   #settle(partition: string, from: number, through: number, items: readonly Item[]): void {

@@ -68,6 +68,8 @@ export class Receiver {
   readonly tellsRefused: boolean;
   /** The index that it needs next, when it counts them; `null` before the first process has opened it. */
   next: number | null = null;
+  /** The first index that it ever needed. */
+  start = 0;
   /** What it keeps, in the order in which it arrived. */
   readonly applied: Attempt[] = [];
   readonly attempts: Attempt[] = [];
@@ -144,10 +146,18 @@ export class Receiver {
     this.rules += 1;
   }
 
+  /** A process has opened it. Nobody has counted here yet: it begins where its first process begins. */
+  begin(index: number): void {
+    if (this.next !== null) return;
+    this.start = index;
+    this.next = index;
+  }
+
   /** A restore from an older copy: everything from `index` on is gone. */
   lose(index: number): void {
     if (this.lost !== null || this.next === null || index >= this.next) return;
     this.lost = { next: this.next, applied: [...this.applied] };
+    this.rules += 1;
     this.next = index;
     const kept = this.applied.filter((attempt) => attempt.through < index);
     this.applied.splice(0, this.applied.length, ...kept);
@@ -198,7 +208,7 @@ export class Receiver {
       return new WaybillError('SINK_REFUSED_ENTRY', `${this.name} refuses ${refused.length} records`, this.tellsRefused ? { refused } : {});
     }
     if (this.kind === 'position' && attempt.from !== this.next) {
-      return new WaybillError('SINK_ANSWER_LOST', `${this.name} needs ${this.next}, not ${attempt.from}`);
+      return new WaybillError('SINK_OUT_OF_TURN', `${this.name} needs ${this.next}, not ${attempt.from}`);
     }
     const known = this.#keys.has(attempt.id);
     this.#keys.add(attempt.id);

@@ -19,6 +19,10 @@ export interface DestinationPlan {
   readonly addedAtMs: number;
   /** Where it begins when it is new. */
   readonly start: 'beginning' | 'now';
+  /** How long one attempt may take. */
+  readonly timeoutMs: number;
+  /** For `file`: the size at which a file is set apart; `null`: never. */
+  readonly rotateBytes: number | null;
   /** Texts that it refuses. */
   readonly poison: readonly string[];
 }
@@ -29,6 +33,8 @@ export interface Plan {
   readonly disk: DiskOdds;
   readonly everyMs: Readonly<Record<MachineFault, number>>;
   readonly segmentBytes: number;
+  readonly limitBytes: number;
+  readonly ringBytes: number;
   readonly memtableEntries: number;
   readonly pull: readonly (OriginOdds & { readonly name: string; readonly everyMs: number })[];
   readonly push: readonly (ProducerOdds & { readonly name: string; readonly senders: number })[];
@@ -39,6 +45,7 @@ export interface Plan {
 export type MachineFault =
   | 'kill'
   | 'power'
+  | 'killThenPower'
   | 'pause'
   | 'restart'
   | 'diskFull'
@@ -46,8 +53,7 @@ export type MachineFault =
   | 'outage'
   | 'lostData'
   | 'operator'
-  | 'zombie'
-  | 'unsettle';
+  | 'zombie';
 
 /** No fault at all: the odds of the liveness phase. */
 export const CALM_RECEIVER = {
@@ -67,6 +73,7 @@ export const CALM_DISK = { latencyMs: 0.3, slow: 0, fail: 0 } as const satisfies
 const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
   kill: [500, 4_000],
   power: [700, 5_000],
+  killThenPower: [1_000, 5_000],
   pause: [1_500, 6_000],
   restart: [1_500, 6_000],
   diskFull: [2_000, 6_000],
@@ -75,7 +82,6 @@ const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
   lostData: [3_000, 8_000],
   operator: [500, 4_000],
   zombie: [500, 3_000],
-  unsettle: [1_000, 4_000],
 };
 
 /** Draws a scenario: each fault is on or off, and what is on gets odds of its own. */
@@ -92,7 +98,9 @@ export function drawPlan(chance: Chance): Plan {
       fail: chance.hit(0.3) ? round(chance.logarithmic(0.0002, 0.003)) : 0,
     },
     everyMs,
-    segmentBytes: chance.pick([16_384, 65_536, 262_144]),
+    segmentBytes: chance.pick([65_536, 131_072, 1_048_576]),
+    limitBytes: 64 << 20,
+    ringBytes: chance.pick([16_384, 131_072, 4 << 20]),
     memtableEntries: chance.pick([16, 64, 1_024]),
     pull: Array.from({ length: chance.int(0, 2) }, (_, at) => drawPull(chance, `pull${at}`)),
     push: Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`)),
@@ -164,6 +172,8 @@ function drawDestination(chance: Chance, kind: ReceiverKind | 'file'): Destinati
     inFlight: concurrent ? chance.int(1, 4) : 1,
     addedAtMs: added ? chance.int(500, SAFETY_MS) : 0,
     start: added && chance.hit(0.5) ? 'now' : 'beginning',
+    timeoutMs: Math.round(chance.logarithmic(100, 2_000)),
+    rotateBytes: chance.hit(0.5) ? chance.int(4_096, 40_000) : null,
     poison: refuses
       ? chance.pick([['7,"pad"'], ['13,"pad"', '77,"pad"'], ['"type":"destination.gap"', '9,"pad"'], ['"type":"clock"', '3,"pad"']])
       : [],

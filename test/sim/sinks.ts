@@ -27,8 +27,7 @@ export function modelSink(receiver: Receiver, life: Life, batch: SinkTraits['bat
     traits: () => traits,
     target: () => receiver.name,
     open: (_config, context) => {
-      // Nobody has counted here yet: it begins where its first process begins.
-      receiver.next ??= context.cursor;
+      receiver.begin(context.cursor);
       return Promise.resolve({
         traits,
         write: async (sinkBatch, signal) => {

@@ -75,17 +75,16 @@ describe('virtual time', () => {
   });
 
   test('a seed and a label decide a stream; another label gives another one', () => {
-    const draw = (seed: number, label: string): number[] => {
-      const chance = createChance(seed).fork(label);
-      return Array.from({ length: 20 }, () => chance.next());
-    };
     assert.deepEqual(draw(7, 'disk'), draw(7, 'disk'));
     assert.notDeepEqual(draw(7, 'disk'), draw(7, 'sink'));
     assert.notDeepEqual(draw(7, 'disk'), draw(8, 'disk'));
-    const many = Array.from({ length: 10_000 }, () => createChance(3).fork('x').int(0, 1));
-    assert.ok(many.every((value) => value === many[0]));
     const stream = createChance(3).fork('x');
     const mean = Array.from({ length: 10_000 }, () => stream.next()).reduce((sum, value) => sum + value, 0) / 10_000;
     assert.ok(Math.abs(mean - 0.5) < 0.02, `mean ${mean}`);
   });
 });
+
+function draw(seed: number, label: string): number[] {
+  const chance = createChance(seed).fork(label);
+  return Array.from({ length: 20 }, () => chance.next());
+}

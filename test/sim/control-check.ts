@@ -1,0 +1,59 @@
+import { hash } from 'node:crypto';
+import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
+import type { Book } from './book.ts';
+import type { ReadEntry } from './ledger-check.ts';
+import type { Attempt, Receiver } from './receiver.ts';
+
+/** The event of a control entry, as far as the checkers read it. */
+interface ControlEvent {
+  readonly type: string;
+  readonly source?: string;
+  readonly partition?: string | null;
+  readonly position?: string | null;
+  readonly sha256?: string;
+  readonly destination?: string;
+  readonly from?: number;
+  readonly through?: number;
+  readonly count?: number;
+}
+
+/** Every event of a pull source that could not become an entry is declared once, at its place; nothing else is. */
+export function checkRefusals(entries: readonly ReadEntry[], book: Book): string[] {
+  const faults: string[] = [];
+  const declared = new Map<string, number>();
+  for (const { entry } of entries) {
+    if (entry.source !== CONTROL_SOURCE) continue;
+    const { type, source, partition, position, sha256 } = entry.event as ControlEvent;
+    if (type !== 'source.refused') continue;
+    const key = `${source}/${partition}/${position}/${sha256}`;
+    declared.set(key, (declared.get(key) ?? 0) + 1);
+  }
+  for (const item of book.items) {
+    if (item.kind !== 'bad' || item.place === null) continue;
+    const key = `${item.source}/${item.place.partition}/${item.place.ordinal}/${hash('sha256', item.text, 'hex')}`;
+    const times = declared.get(key) ?? 0;
+    if (times !== 1) faults.push(`the bad event ${item.mark} at ${key} is declared ${times} times`);
+    declared.delete(key);
+  }
+  for (const key of declared.keys()) faults.push(`${key} is declared as refused and was not bad`);
+  return faults;
+}
+
+/** Every entry that a destination was not sent because it refused it is declared by one gap entry, unless it is a control entry itself. */
+export function checkGaps(receiver: Receiver, line: readonly Attempt[], entries: readonly ReadEntry[]): string[] {
+  const faults: string[] = [];
+  const aside = new Set<number>(line.flatMap(({ omitted }) => omitted.quarantined));
+  for (const index of aside) if (entries[index]?.entry.source === CONTROL_SOURCE) aside.delete(index);
+  const open = new Set(aside);
+  for (const { index, entry } of entries) {
+    if (entry.source !== CONTROL_SOURCE) continue;
+    const { type, destination, from = -1, through = -1, count = -1 } = entry.event as ControlEvent;
+    if (type !== 'destination.gap' || destination !== receiver.name) continue;
+    const covered = [...aside].filter((one) => one >= from && one <= through);
+    if (!aside.has(from) || !aside.has(through)) faults.push(`the gap entry ${index} begins or ends with an entry that is not set aside`);
+    if (covered.length !== count) faults.push(`the gap entry ${index} counts ${count} entries and covers ${covered.length}`);
+    for (const one of covered) if (!open.delete(one)) faults.push(`${receiver.name}: ${one} is declared twice, again by ${index}`);
+  }
+  for (const index of open) faults.push(`${receiver.name}: ${index} is set aside and not declared`);
+  return faults;
+}

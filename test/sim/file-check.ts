@@ -1,0 +1,23 @@
+import { type Expected, unwanted } from './delivery-check.ts';
+import type { VirtualDisk } from './disk.ts';
+import type { ReadEntry } from './ledger-check.ts';
+
+/** Compares what the real file sink wrote, over all the files that it set apart, with the ledger: no line too many, none missing, each byte for byte. */
+export function checkFile(disk: VirtualDisk, name: string, path: string, entries: readonly ReadEntry[], expected: Expected): string[] {
+  const slash = path.lastIndexOf('/');
+  const prefix = `${path.slice(slash + 1)}.`;
+  const apart = disk.names(path.slice(0, slash)).filter((file) => file.startsWith(prefix) && /^\d+$/.test(file.slice(prefix.length)));
+  const paths = [...apart.map((file) => `${path.slice(0, slash)}/${file}`), path];
+  const text = paths.map((file) => Buffer.from(disk.peek(file) ?? []).toString('utf8')).join('');
+  const wanted = entries.slice(expected.start).filter((entry) => !unwanted(entry, name, expected.control));
+  const lines = text.split('\n');
+  if (lines.pop() !== '') return [`${path} does not end with a line`];
+  const faults: string[] = [];
+  for (const [at, { index, line }] of wanted.entries()) {
+    if (lines[at] === `{"index":${index},"entry":${line}}`) continue;
+    faults.push(`${path} has ${lines[at]?.slice(0, 400) ?? 'nothing'} in line ${at} where entry ${index} is wanted: ${line.slice(0, 400)}`);
+    break;
+  }
+  if (lines.length !== wanted.length) faults.push(`${path} has ${lines.length} lines where ${wanted.length} are wanted`);
+  return faults;
+}

@@ -1,0 +1,122 @@
+import type { Chance } from './chance.ts';
+import type { VirtualDisk } from './disk.ts';
+import type { Machine } from './machine.ts';
+import type { Receiver } from './receiver.ts';
+import type { MachineFault, Plan } from './scenario.ts';
+import type { World } from './world.ts';
+
+/** Everything that misfortune can touch. */
+export interface Reach {
+  readonly world: World;
+  readonly machine: Machine;
+  readonly disk: VirtualDisk;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  /** What is drawn for the whole machine. */
+  readonly everyMs: Plan['everyMs'];
+}
+
+/** Lets everything go wrong now and then, until somebody calls the answer. */
+export function beginMisfortune(reach: Reach): () => void {
+  let over = false;
+  for (const fault of Object.keys(ACTIONS) as MachineFault[]) {
+    const mean = reach.everyMs[fault];
+    if (mean === 0) continue;
+    const chance = reach.world.chance.fork(`misfortune/${fault}`);
+    const again = (): void => {
+      reach.world.plan(mean * (0.2 + 1.6 * chance.next()), () => {
+        if (over) return;
+        ACTIONS[fault](reach, chance);
+        again();
+      });
+    };
+    again();
+  }
+  return () => {
+    over = true;
+  };
+}
+
+const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => void>> = {
+  kill: ({ machine }) => machine.crash(false),
+  power: ({ machine }) => machine.crash(true),
+  // Many a bug needs both: what a kill leaves in memory of the system is seen by the next process and lost by the power cut that follows.
+  killThenPower: ({ world, machine }, chance) => {
+    machine.crash(false);
+    world.plan(chance.logarithmic(30, 600), () => machine.crash(true));
+  },
+  pause: ({ machine }, chance) => machine.pause(chance.logarithmic(20, 3_000), chance.hit(0.7)),
+  restart: ({ machine }) => machine.stop(),
+  diskFull: ({ world, disk }, chance) => {
+    disk.capacity = disk.used() + chance.int(0, 20_000);
+    world.tell(`disk: ${disk.capacity} bytes are all there is`);
+    world.plan(chance.logarithmic(50, 2_000), () => {
+      disk.capacity = Number.POSITIVE_INFINITY;
+      world.tell('disk: there is space again');
+    });
+  },
+  clockStep: ({ world }, chance) => {
+    // From five seconds to ten years, either way.
+    const step = Math.round(chance.logarithmic(5_000, 315_360_000_000)) * (chance.hit(0.5) ? 1 : -1);
+    world.wallOffsetMs += step;
+    world.tell(`clock: ${step} ms`);
+  },
+  outage: ({ world, receivers }, chance) => {
+    const receiver = pickReceiver(receivers, chance);
+    if (receiver === null) return;
+    receiver.down = true;
+    world.tell(`${receiver.name} is down`);
+    world.plan(chance.logarithmic(20, 3_000), () => {
+      receiver.down = false;
+      world.tell(`${receiver.name} is back`);
+    });
+  },
+  lostData: ({ world, machine, receivers }, chance) => {
+    const receiver = pickReceiver(receivers, chance);
+    if (receiver === null || receiver.kind !== 'position') return;
+    const acknowledged = machine.pipeline?.acknowledged(receiver.name) ?? 0;
+    if (acknowledged <= receiver.start) return;
+    const index = chance.int(receiver.start, acknowledged - 1);
+    receiver.lose(index);
+    world.tell(`${receiver.name} goes back to ${index}`);
+  },
+  operator: (reach, chance) => {
+    const name = chance.pick([...(reach.machine.pipeline?.destinations.keys() ?? [''])]);
+    attend(reach, name, chance);
+  },
+  zombie: ({ world, machine }, chance) => {
+    const pipeline = machine.pipeline;
+    if (pipeline !== null) world.watch('zombie', pipeline.appendLate(chance.logarithmic(1, 300)));
+  },
+};
+
+/** An operator looks at a destination: what has halted is corrected and tried again; what runs is paused for a while. */
+export function attend({ world, machine, receivers }: Reach, name: string, chance: Chance | null): void {
+  const destination = machine.up ? machine.pipeline?.destinations.get(name) : undefined;
+  if (destination === undefined) return;
+  const { state } = destination.status();
+  if (state === 'halted') {
+    const receiver = receivers.get(name);
+    if (receiver !== undefined) {
+      receiver.unauthorized = false;
+      receiver.restore();
+      receiver.correct();
+    }
+    world.tell(`operator: retry ${name}`);
+    swallow(world, destination.retry());
+  } else if (state === 'paused') {
+    world.tell(`operator: resume ${name}`);
+    swallow(world, destination.resume());
+  } else if (chance?.hit(0.5) === true) {
+    world.tell(`operator: pause ${name}`);
+    swallow(world, destination.pause());
+  }
+}
+
+/** The verb may be cut short by the end of its process; anything else is a finding. */
+function swallow(world: World, verb: unknown): void {
+  Promise.resolve(verb).catch((error: unknown) => world.tell(`operator: ${String(error)}`));
+}
+
+function pickReceiver(receivers: ReadonlyMap<string, Receiver>, chance: Chance): Receiver | null {
+  return receivers.size === 0 ? null : chance.pick([...receivers.values()]);
+}

@@ -1,0 +1,232 @@
+import { native } from '../../src/codecs/native.ts';
+import { isWaybillError } from '../../src/contracts/errors.ts';
+import type { Ledger, Run } from '../../src/contracts/ledger.ts';
+import type { Ports } from '../../src/contracts/ports.ts';
+import type { Sink, SinkContext, SinkTraits } from '../../src/contracts/sink.ts';
+import { asIndex, asSize } from '../../src/contracts/units.ts';
+import { type Destination, type DestinationOptions, journalKey, openDestination, sinkOpener } from '../../src/delivery/destination.ts';
+import { runSource } from '../../src/intake/pull.ts';
+import { type Intake, openIntake } from '../../src/intake/sequencer.ts';
+import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
+import { openIdentities } from '../../src/ledger/identities/identities.ts';
+import { identityJobs } from '../../src/ledger/identities/jobs.ts';
+import { file } from '../../src/sinks/file.ts';
+import type { VirtualDisk } from './disk.ts';
+import type { KnownTaken } from './known.ts';
+import type { LedgerWatch } from './ledger-check.ts';
+import { backgroundOf, pass, portsOf } from './process.ts';
+import type { PushRequest, PushResult } from './producer.ts';
+import type { PullOrigin } from './pull-origin.ts';
+import type { Receiver } from './receiver.ts';
+import type { DestinationPlan, Plan } from './scenario.ts';
+import { modelSink } from './sinks.ts';
+import type { Life, World } from './world.ts';
+
+/** Where the ledger lies on the virtual disk. */
+const LEDGER_PATH = '/data/ledger';
+/** Where the real file sink writes. */
+export const OUT_PATH = '/out/audit.ndjson';
+/** How long a hole in a producer's numbers may stay open. */
+const GAP_AFTER_MS = 1_500;
+
+/** What one life of the process opens. */
+export interface LifeParts {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly disk: VirtualDisk;
+  readonly life: Life;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly origins: readonly PullOrigin[];
+  readonly known: KnownTaken;
+  readonly watch: LedgerWatch;
+}
+
+/** The whole pipeline, open in one life of the process. */
+export interface OpenPipeline {
+  readonly ledger: Pick<Ledger, 'size'>;
+  readonly destinations: ReadonlyMap<string, Destination>;
+  /** Resolves with the reason once the process has to stop. */
+  readonly failed: Promise<unknown>;
+  /** What the API does with a request. */
+  submit(request: PushRequest, signal: AbortSignal): Promise<PushResult>;
+  /** The index below which a destination is certainly known to have everything. */
+  acknowledged(destination: string): number;
+  /** A sequencer that believes in a size that it looked at a while ago: it must be fenced. */
+  appendLate(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** How the ledger of a scenario is opened: small enough that segments turn and snapshots are written. */
+export function ledgerOptions(plan: Plan) {
+  return {
+    origin: 'sim.example/audit',
+    path: LEDGER_PATH,
+    limitBytes: plan.limitBytes,
+    segmentBytes: plan.segmentBytes,
+    reservedBytes: 16_384,
+    aheadBytes: 16_384,
+    ringBytes: plan.ringBytes,
+  };
+}
+
+/** Opens the ledger and nothing else. */
+export function openLedgerAlone(plan: Plan, ports: Ports): Promise<EmbeddedLedger> {
+  return openEmbeddedLedger(ledgerOptions(plan), ports);
+}
+
+/** Opens everything in the order in which the product does. */
+export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
+  const { world, plan, disk, life, watch } = parts;
+  const bare = portsOf(world, life, disk);
+  const ports = { ...bare, background: backgroundOf(world, life, identityJobs(bare.disk)) };
+  const ledger = await openEmbeddedLedger(ledgerOptions(plan), ports);
+  watch.opened(ledger.size());
+  const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
+  const sources = new Map([
+    ...plan.push.map(({ name, schema }) => [name, { schema, idField: schema === 'json' ? 'id' : null, onInvalid: 'refuse' }] as const),
+    ...plan.pull.map(({ name, identified }) => [name, { schema: 'json', idField: identified ? 'id' : null, onInvalid: 'refuse' }] as const),
+  ]);
+  const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
+  const stop = new AbortController();
+  const due = plan.destinations.filter(({ name, addedAtMs }) => world.time >= addedAtMs || parts.receivers.get(name)?.next != null);
+  const destinations = new Map(due.map((destination) => [destination.name, deliverTo(destination, parts, ledger, intake, ports)]));
+  const running = parts.origins.map((origin) => ({
+    name: origin.name,
+    done: runSource(
+      { name: origin.name, source: origin.sourceFor(ports.clock), intake, ledger, clock: ports.clock, log: ports.log },
+      stop.signal,
+    ),
+  }));
+  const broken = running.map(({ name, done }) =>
+    done.then(
+      () => never,
+      (error: unknown) => sourceStopped(name, error),
+    ),
+  );
+  const audit = auditLedger(ledger, watch, world, life, stop.signal);
+  world.watch('auditor', audit);
+  return {
+    ledger,
+    destinations,
+    failed: Promise.race([ledger.failed, ...[...destinations.values()].map(({ failed }) => failed), ...broken]),
+    submit: (request, signal) => submit(intake, request, signal),
+    acknowledged: (name) => parts.known.below(name),
+    appendLate: (ms) => appendLate(parts, ledger, ms),
+    async close() {
+      stop.abort(new Error('the process ends'));
+      await Promise.allSettled(running.map(({ done }) => done));
+      await Promise.all([...destinations.values()].map((destination) => destination.drain(200)));
+      await Promise.all([...destinations.values()].map((destination) => destination.close()));
+      await audit;
+      await intake.close();
+      await identities.close();
+      await ledger.close();
+    },
+  };
+}
+
+const never = new Promise<never>(() => {});
+
+/** A pull source that cannot go on takes its process with it. */
+function sourceStopped(name: string, error: unknown): unknown {
+  return isWaybillError(error) ? error : new Error(`source ${name} stopped`, { cause: error });
+}
+
+function deliverTo(plan: DestinationPlan, parts: LifeParts, ledger: Ledger, intake: Intake, ports: Ports): Destination {
+  const chance = parts.world.chance.fork(`life/${parts.life.number}/${plan.name}`);
+  // Another life may have another configuration: a batch in doubt must keep its cut all the same.
+  const batch = { entries: chance.int(1, 40), bytes: chance.pick([2_000, 20_000, 1_000_000]), waitMs: chance.pick([0, 0, 5, 50]) };
+  return openDestination({
+    name: plan.name,
+    origin: ledger.origin,
+    ledger: heard(ledger, plan.name, parts.known),
+    openSink: openSinkOf(plan, parts, batch),
+    codec: native,
+    start: plan.start,
+    emitControl: async ({ type, facts, key }) => {
+      await intake.control(type, facts, key);
+    },
+    ports,
+    batch,
+    inFlight: plan.inFlight,
+    onReject: plan.onReject,
+    control: plan.control,
+    timeoutMs: plan.timeoutMs,
+    retry: { minMs: 10, maxMs: 500 },
+  });
+}
+
+function openSinkOf(
+  plan: DestinationPlan,
+  { receivers, life }: LifeParts,
+  batch: SinkTraits['batch'],
+): (context: SinkContext) => Promise<Sink> {
+  const receiver = receivers.get(plan.name);
+  if (receiver !== undefined) return sinkOpener(modelSink(receiver, life, batch), null);
+  return sinkOpener(file, plan.rotateBytes === null ? { path: OUT_PATH } : { path: OUT_PATH, rotate: plan.rotateBytes });
+}
+
+/** The ledger as delivery gets it, with somebody who listens to what becomes durable in the journal. */
+function heard(ledger: Ledger, name: string, known: KnownTaken): DestinationOptions['ledger'] {
+  const { journal } = ledger;
+  return {
+    read: (from, limits) => ledger.read(from, limits),
+    size: () => ledger.size(),
+    beginning: () => ledger.beginning(),
+    waitBeyond: (size, signal) => ledger.waitBeyond(size, signal),
+    journal: {
+      load: (key) => journal.load(key),
+      keys: () => journal.keys(),
+      compact: (key, fold) => journal.compact(key, fold),
+      forget: (key) => journal.forget(key),
+      append: async (key, record) => {
+        await journal.append(key, record);
+        if (key === journalKey(name)) known.note(name, record);
+      },
+    },
+  };
+}
+
+async function submit(intake: Intake, request: PushRequest, signal: AbortSignal): Promise<PushResult> {
+  const checked = intake.check(request.source, Buffer.from(request.body), 'lines');
+  const { source, partial, idempotencyKey } = request;
+  return intake.submit({ source, checked, partial, ...(idempotencyKey === null ? {} : { idempotencyKey }) }, signal);
+}
+
+/** Reads what becomes durable, from an index that is never the same, and shows it to the watch. */
+async function auditLedger(ledger: Ledger, watch: LedgerWatch, world: World, life: Life, signal: AbortSignal): Promise<void> {
+  const chance = world.chance.fork(`audit/${life.number}`);
+  let from = chance.int(0, Math.min(ledger.size(), watch.seen));
+  try {
+    while (!signal.aborted) {
+      if (ledger.size() <= from) await ledger.waitBeyond(asSize(from), signal);
+      const batch = await ledger.read(asIndex(from), { entries: chance.int(1, 200), bytes: chance.pick([1_000, 100_000]) });
+      watch.read(batch);
+      from += batch.count;
+      await pass(world, life, chance.logarithmic(1, 200));
+    }
+  } catch (error) {
+    if (!signal.aborted && !isWaybillError(error)) throw error;
+  }
+}
+
+async function appendLate({ world, life }: LifeParts, ledger: Ledger, ms: number): Promise<void> {
+  const entry = Buffer.from(
+    '{"v":1,"source":"push0","n":0,"partition":null,"position":null,"received_at":"2026-01-01T00:00:00.000Z","id":"zombie","schema":"json","event":{"id":"zombie"}}',
+  );
+  const run: Run = { source: 'push0', partition: null, position: null, bytes: entry, offsets: Uint32Array.of(0, entry.length), count: 1 };
+  const expected = ledger.assigned();
+  try {
+    const room = await ledger.reserve(1, entry.length);
+    await pass(world, life, ms);
+    if (ledger.assigned() === expected) {
+      room.release();
+      return;
+    }
+    await ledger.append(run, expected, room);
+    world.fail('the append of a zombie was accepted');
+  } catch (error) {
+    if (!isWaybillError(error)) throw error;
+    world.tell(`zombie: ${error.code}`);
+  }
+}

@@ -1,0 +1,248 @@
+import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
+import { Book } from './book.ts';
+import { checkGaps, checkRefusals } from './control-check.ts';
+import { checkDestination, DeliveryWatch } from './delivery-check.ts';
+import { VirtualDisk } from './disk.ts';
+import { checkFile } from './file-check.ts';
+import { KnownTaken } from './known.ts';
+import { checkLedger, LedgerWatch, type ReadEntry, readLedger } from './ledger-check.ts';
+import { Machine } from './machine.ts';
+import { attend, beginMisfortune, type Reach } from './misfortune.ts';
+import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline } from './pipeline.ts';
+import { portsOf } from './process.ts';
+import { PushSource } from './producer.ts';
+import { PullOrigin } from './pull-origin.ts';
+import { Receiver } from './receiver.ts';
+import { CALM_DISK, CALM_RECEIVER, drawPlan, type Plan } from './scenario.ts';
+import { type Life, World } from './world.ts';
+
+/** How long everything may take to arrive once nothing goes wrong any more, in virtual time. */
+const LIVENESS_MS = 400_000;
+/** How long nothing may change before everything counts as arrived: longer than a hole in a producer's numbers stays open. */
+const QUIET_MS = 3_000;
+
+/** Entries at the end that a destination does not want and that can ride on no batch. */
+const TAIL_MAX = 5;
+
+/** What a seed did. */
+export interface SeedResult {
+  readonly seed: number;
+  readonly plan: Plan;
+  /** Equal for two runs of one seed. */
+  readonly storyHash: string;
+  /** What went wrong, or `null`. */
+  readonly violation: Error | null;
+  readonly steps: number;
+  readonly lives: number;
+  readonly entries: number;
+  readonly deliveries: number;
+  readonly repeats: number;
+}
+
+/** Everything of one seed. */
+interface Scene {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly disk: VirtualDisk;
+  readonly book: Book;
+  readonly machine: Machine;
+  readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly origins: readonly PullOrigin[];
+  readonly producers: readonly PushSource[];
+  readonly delivery: DeliveryWatch;
+  readonly known: KnownTaken;
+  readonly ledger: LedgerWatch;
+  readonly reach: Reach;
+}
+
+/** Runs one seed from an empty disk to the last comparison. It does not throw: what went wrong is in the result. */
+export async function runSeed(seed: number, print: ((line: string) => void) | null = null): Promise<SeedResult> {
+  const world = new World(seed, print);
+  const plan = drawPlan(world.chance.fork('plan'));
+  print?.(`seed ${seed}: ${JSON.stringify(plan)}`);
+  const unhandled = (error: unknown): void =>
+    world.fail(`a promise was left alone: ${error instanceof Error ? error.stack : String(error)}`);
+  process.on('unhandledRejection', unhandled);
+  const scene = setScene(world, plan);
+  let entries: readonly ReadEntry[] = [];
+  try {
+    await createLedger(scene);
+    await misfortunePhase(scene);
+    await livenessPhase(scene);
+    if (world.violation === null) entries = await compare(scene);
+  } catch (error) {
+    world.violation ??= error instanceof Error ? error : new Error(String(error));
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+  const deliveries = [...scene.receivers.values()].reduce((sum, receiver) => sum + receiver.attempts.length, 0);
+  return {
+    seed,
+    plan,
+    storyHash: world.storyHash(),
+    violation: world.violation,
+    steps: world.steps,
+    lives: scene.machine.opened,
+    entries: entries.length,
+    deliveries,
+    repeats: scene.delivery.repeats,
+  };
+}
+
+function setScene(world: World, plan: Plan): Scene {
+  const disk = new VirtualDisk(world, CALM_DISK);
+  const book = new Book();
+  const known = new KnownTaken();
+  const delivery = new DeliveryWatch(world, known);
+  const ledger = new LedgerWatch(world);
+  const receivers = new Map<string, Receiver>();
+  for (const { name, kind, odds, poison } of plan.destinations) {
+    if (kind !== 'file') receivers.set(name, new Receiver(world, name, kind, odds, poison, delivery));
+  }
+  const origins = plan.pull.map((odds) => new PullOrigin(world, book, odds.name, odds));
+  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger });
+  const machine = new Machine(world, disk, open);
+  const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
+  const reach = { world, machine, disk, receivers, everyMs: plan.everyMs };
+  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, reach };
+}
+
+/** `waybill init`, long before anything happens. */
+async function createLedger({ world, plan, disk }: Scene): Promise<void> {
+  const life = world.begin();
+  let done = false;
+  const create = async (): Promise<void> => {
+    await createEmbeddedLedger(ledgerOptions(plan), portsOf(world, life, disk));
+    done = true;
+  };
+  world.watch('init', create());
+  await world.run(60_000, () => done);
+  life.end();
+  disk.kill(life);
+  disk.settle();
+}
+
+async function misfortunePhase(scene: Scene): Promise<void> {
+  const { world, plan, disk, machine, origins, producers, reach } = scene;
+  disk.odds = plan.disk;
+  machine.start();
+  for (const producer of producers) {
+    const senders = plan.push.find(({ name }) => name === producer.name)?.senders ?? 1;
+    for (let number = 0; number < senders; number++) producer.start(number);
+  }
+  const end = world.time + plan.safetyMs;
+  for (const origin of origins) world.watch(origin.name, feed(scene, origin, end));
+  const calm = beginMisfortune(reach);
+  await world.run(end);
+  calm();
+  for (const producer of producers) producer.producing = false;
+}
+
+async function feed({ world, plan }: Scene, origin: PullOrigin, end: number): Promise<void> {
+  const everyMs = plan.pull.find(({ name }) => name === origin.name)?.everyMs ?? 100;
+  const chance = world.chance.fork(`feed/${origin.name}`);
+  while (world.time < end) {
+    await world.sleep(everyMs * 2 * chance.next());
+    origin.produce();
+  }
+}
+
+/** Nothing goes wrong any more, and everything has to arrive. */
+async function livenessPhase(scene: Scene): Promise<void> {
+  const { world, disk, machine, receivers, reach } = scene;
+  world.tell('calm');
+  disk.odds = CALM_DISK;
+  disk.capacity = Number.POSITIVE_INFINITY;
+  for (const receiver of receivers.values()) {
+    receiver.odds = CALM_RECEIVER;
+    receiver.down = false;
+  }
+  machine.calm();
+  let over = false;
+  const tend = async (): Promise<void> => {
+    while (!over) {
+      machine.calm();
+      for (const name of machine.pipeline?.destinations.keys() ?? []) attend(reach, name, null);
+      await world.sleep(500);
+    }
+  };
+  world.watch('operator', tend());
+  let quietSince = world.time;
+  let size = -1;
+  const arrived = await world.run(world.time + LIVENESS_MS, () => {
+    const now = machine.pipeline?.ledger.size() ?? -1;
+    if (now !== size || !settled(scene)) {
+      size = now;
+      quietSince = world.time;
+    }
+    return world.time - quietSince > QUIET_MS;
+  });
+  over = true;
+  if (!arrived && world.violation === null) world.fail(`not everything arrived: ${complaint(scene)}`);
+}
+
+function settled({ plan, machine, producers, origins }: Scene): boolean {
+  const pipeline = machine.up ? machine.pipeline : null;
+  if (pipeline === null) return false;
+  if (producers.some(({ busy }) => busy > 0)) return false;
+  for (const origin of origins) {
+    for (const [partition, items] of origin.partitions) if ((origin.settled.get(partition) ?? 0) < items.length) return false;
+  }
+  return [...pipeline.destinations].every(([name, destination]) => {
+    const { lag } = destination.status();
+    return (
+      lag === 0 ||
+      (lag <= TAIL_MAX && plan.destinations.some((one) => one.name === name && one.kind === 'objects' && one.control !== 'all'))
+    );
+  });
+}
+
+function complaint({ machine, producers, origins }: Scene): string {
+  const pipeline = machine.pipeline;
+  return JSON.stringify({
+    up: machine.up,
+    size: pipeline?.ledger.size(),
+    busy: producers.map(({ name, busy }) => [name, busy]),
+    settled: origins.map(({ name, partitions, settled: done }) => [
+      name,
+      [...partitions].map(([key, items]) => [key, items.length, done.get(key)]),
+    ]),
+    destinations: pipeline === null ? [] : [...pipeline.destinations].map(([name, destination]) => [name, destination.status()]),
+  });
+}
+
+/** Ends the process in order, cuts the power, reads everything back from the disk and compares. */
+async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
+  const { world, plan, disk, book, machine, receivers, delivery, ledger, known } = scene;
+  await machine.finish();
+  const life = world.begin();
+  let entries: ReadEntry[] | null = null;
+  const read = async (): Promise<void> => {
+    const open = await openLedgerAlone(plan, portsOf(world, life, disk));
+    ledger.opened(open.size());
+    entries = await readLedger(open);
+    await open.close();
+  };
+  world.watch('last reader', read());
+  await world.run(world.time + 60_000, () => entries !== null);
+  const held = entries as ReadEntry[] | null;
+  if (held === null) {
+    world.fail('the ledger cannot be read back');
+    return [];
+  }
+  ledger.compare(held);
+  const faults = [...checkLedger(held, book), ...checkRefusals(held, book)];
+  for (const destination of plan.destinations) {
+    const receiver = receivers.get(destination.name);
+    const start = known.startOf(destination.name);
+    if (start === null) continue;
+    const expected = { start, control: destination.control, quarantine: destination.onReject === 'quarantine', size: held.length };
+    if (receiver === undefined) faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));
+    else {
+      const line = delivery.lineOf(receiver);
+      faults.push(...checkDestination(receiver, line, held, expected), ...checkGaps(receiver, line, held));
+    }
+  }
+  for (const fault of faults) world.fail(fault);
+  return held;
+}
