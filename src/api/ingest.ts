@@ -1,0 +1,112 @@
+import type { ApiLimits } from '../config/config.ts';
+import { WaybillError } from '../contracts/errors.ts';
+import type { Intake } from '../intake/sequencer.ts';
+import type { Rejection, Submitted } from '../intake/sequencer-submission.ts';
+import type { BodyShape } from '../intake/split.ts';
+import { jsonShape } from '../intake/split.ts';
+import type { Answer } from './answer.ts';
+import { jsonText, problem } from './answer.ts';
+import type { Encoding } from './body.ts';
+import { unpack } from './body.ts';
+import type { Call } from './call.ts';
+import { flag, onlyKnown, shown } from './call.ts';
+import type { RateLimits } from './limits.ts';
+
+/** What taking events needs. */
+export interface IngestParts {
+  readonly intake: Pick<Intake, 'check' | 'submit'>;
+  /** The sources that take requests. */
+  readonly sources: readonly string[];
+  readonly limits: ApiLimits;
+  readonly rates: RateLimits;
+}
+
+const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
+const LINES_TYPE = /^application\/x-ndjson(?:\s*;\s*charset="?utf-8"?)?$/i;
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+/** `POST /v1/events`: answers once what it accepts is durable. */
+export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
+  const { intake, limits, rates } = parts;
+  const type = typeOf(call.header('content-type'));
+  const encoding = encodingOf(call.header('content-encoding'));
+  onlyKnown(call.query, ['source', 'partial']);
+  const partial = flag(call.query, 'partial');
+  const source = sourceOf(call, parts.sources);
+  const idempotencyKey = keyOf(call.header('idempotency-key'));
+
+  const body = unpack(await call.body(), encoding, limits.bodyBytes);
+  if (encoding !== 'identity') call.hold(body.length);
+  const shape: BodyShape = type === 'lines' ? 'lines' : jsonShape(body);
+  const checked = intake.check(source, body, shape, limits.events);
+  if (checked.unreadable !== undefined)
+    throw new WaybillError('BODY_UNREADABLE', `${checked.unreadable.message} (at byte ${checked.unreadable.at})`);
+  if (checked.count > limits.events) throw new WaybillError('BODY_TOO_LARGE', `the request has more than ${limits.events} events`);
+  rates.take(source, checked.count);
+  try {
+    const submission = { source, checked, partial, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
+    return answerOf(await intake.submit(submission, call.signal));
+  } catch (error) {
+    rates.giveBack(source, checked.count);
+    throw error;
+  }
+}
+
+function answerOf({ outcome, accepted, firstIndex, size, duplicates, rejected }: Submitted): Answer {
+  if (outcome === 'accepted') {
+    const repeated = duplicates.length === 0 ? '[]' : JSON.stringify(duplicates);
+    const refused = rejected.length === 0 ? '' : `,"rejected":${JSON.stringify(rejected)}`;
+    return jsonText(200, `{"accepted":${accepted},"first_index":${firstIndex},"size":${size},"duplicates":${repeated}${refused}}`);
+  }
+  const places = countPlaces(rejected);
+  const things = `${places} ${places === 1 ? 'event' : 'events'}`;
+  const error =
+    outcome === 'conflict'
+      ? new WaybillError('EVENTS_CONFLICT', `${things} of the request conflict with other events`)
+      : new WaybillError('EVENTS_INVALID', `${things} of the request cannot be accepted`);
+  return problem(error, {}, { rejected });
+}
+
+function countPlaces(rejected: readonly Rejection[]): number {
+  return new Set(rejected.map(({ at }) => at)).size;
+}
+
+function typeOf(header: string | undefined): 'json' | 'lines' {
+  if (header !== undefined && JSON_TYPE.test(header)) return 'json';
+  if (header !== undefined && LINES_TYPE.test(header)) return 'lines';
+  const sent = header === undefined ? 'no content type' : `the content type ${shown(header)}`;
+  throw new WaybillError(
+    'CONTENT_TYPE_UNSUPPORTED',
+    `the body has ${sent}; this path takes application/json and application/x-ndjson in UTF-8`,
+  );
+}
+
+function encodingOf(header: string | undefined): Encoding {
+  const encoding = header?.trim().toLowerCase() ?? 'identity';
+  if (encoding === 'identity' || encoding === 'gzip' || encoding === 'zstd') return encoding;
+  throw new WaybillError(
+    'CONTENT_TYPE_UNSUPPORTED',
+    `the body has the encoding ${shown(encoding)}; this path takes gzip and zstd, or none`,
+  );
+}
+
+function keyOf(header: string | undefined): string | undefined {
+  if (header === undefined || KEY.test(header)) return header;
+  throw new WaybillError('REQUEST_INVALID', 'Idempotency-Key is not 1 to 255 visible ASCII characters');
+}
+
+/** The source that the request names, or the only one that its sender may write to. */
+function sourceOf({ query, caller }: Call, sources: readonly string[]): string {
+  const named = query.get('source');
+  const allowed = caller.sources === null ? sources : sources.filter((source) => caller.sources?.includes(source));
+  if (named !== undefined) {
+    if (allowed.includes(named)) return named;
+    if (caller.sources !== null)
+      throw new WaybillError('FORBIDDEN', `the token ${caller.name} may not write to the source ${shown(named)}`);
+    throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${shown(named)} that takes requests`);
+  }
+  const [only, second] = allowed;
+  if (only === undefined) throw new WaybillError('SOURCE_UNKNOWN', 'there is no source that this sender may write to');
+  if (second !== undefined) throw new WaybillError('REQUEST_INVALID', `name one of the sources ${allowed.join(', ')} with ?source=`);
+  return only;
+}

@@ -1,0 +1,53 @@
+import { WaybillError } from '../contracts/errors.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Answer } from './answer.ts';
+import { json } from './answer.ts';
+import type { Call } from './call.ts';
+import { onlyKnown } from './call.ts';
+
+/** What an operator sees of one destination. Whoever makes it may add more. */
+export interface DestinationView {
+  readonly state: string;
+  readonly cursor: number;
+  readonly lag: number;
+  readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
+  /** Since the ledger began (`entries`, `bytes`, `batches`, `repeats`) or since the start (`attempts`). */
+  readonly counters?: Readonly<Record<string, number>>;
+}
+
+/** What an operator sees of one source. Counts are since the start. */
+export interface SourceView {
+  readonly entries: number;
+  readonly accepted: number;
+  readonly duplicates: number;
+  readonly rejected: number;
+  readonly conflicts: number;
+}
+
+/** What `GET /v1/status` answers. Whoever makes it may add more. */
+export interface StatusView {
+  readonly ledger: { readonly origin: string; readonly size: number; readonly durable: number };
+  readonly sources: Readonly<Record<string, SourceView>>;
+  readonly destinations: Readonly<Record<string, DestinationView>>;
+}
+
+/** `GET /v1/status`. */
+export function statusAnswer({ query }: Call, status: () => StatusView): Answer {
+  onlyKnown(query, []);
+  return json(200, status());
+}
+
+/** `GET /livez`: the process works, whatever its destinations do. Only a ledger that has failed for good needs a restart. */
+export function livez(ledgerFailed: boolean): Answer {
+  return ledgerFailed ? json(503, { live: false }) : json(200, { live: true });
+}
+
+const PROBE_BYTES = 1_024;
+
+/** `GET /readyz`: an event could be made durable now. Destinations never count. Rejects with what stands against it. */
+export async function readyz(ledger: Pick<Ledger, 'reserve'>, signal: AbortSignal): Promise<Answer> {
+  if (signal.aborted) throw new WaybillError('STOPPING', 'the server is being stopped');
+  const room = await ledger.reserve(1, PROBE_BYTES);
+  room.release();
+  return json(200, { ready: true });
+}

@@ -1,0 +1,114 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Agent, request } from 'node:http';
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import type { ApiOptions } from '../../src/api/server.ts';
+import { openApi } from '../../src/api/server.ts';
+import type { StatusView } from '../../src/api/status.ts';
+import type { ApiConfig } from '../../src/config/config.ts';
+import { openTestIntake } from './open-test-intake.ts';
+
+/** An answer as a client sees it. */
+export interface Got {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly json: Record<string, unknown>;
+}
+
+/** What a client sends. */
+export interface Sent {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+/** The configuration of an API under test; `limits` is taken over whole. */
+export const TEST_API_CONFIG: ApiConfig = {
+  listen: { host: '127.0.0.1', port: 0 },
+  hosts: [],
+  tokens: [],
+  limits: { bodyBytes: 1 << 20, events: 1_000, connections: 50, requestMs: 30_000 },
+};
+
+/** Opens a real server over an intake of doubles, and a client of it. */
+export async function openTestApi(config: Partial<ApiConfig> = {}, options: Partial<ApiOptions> = {}) {
+  const it = await openTestIntake();
+  const { intake, ledger, ports } = it;
+  const verbs: string[] = [];
+  const status = (): StatusView => ({
+    ledger: { origin: ledger.origin, size: ledger.assigned(), durable: ledger.size() },
+    sources: Object.fromEntries(intake.status().sources),
+    destinations: { archive: { state: 'running', cursor: 3, lag: 4, error: null, counters: { entries: 3, attempts: 2 } } },
+  });
+  const verb = (name: string) => async () => {
+    verbs.push(name);
+  };
+  const api = await openApi({
+    config: { ...TEST_API_CONFIG, ...config },
+    sources: new Map([['app', { rate: null }]]),
+    intake,
+    ledger,
+    ports,
+    status,
+    destination: (name) => (name === 'archive' ? { pause: verb('pause'), resume: verb('resume'), retry: verb('retry') } : undefined),
+    ...options,
+  });
+  const agent = new Agent({ keepAlive: true });
+  const { port } = api.address;
+  return {
+    ...it,
+    api,
+    verbs,
+    send: (path: string, sent: Sent = {}) => roundTrip(agent, port, path, sent),
+    post: (body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, path = '/v1/events') =>
+      roundTrip(agent, port, path, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } }),
+    socket: () => opened(port),
+    close: async () => {
+      agent.destroy();
+      await api.close();
+      await intake.close();
+    },
+  };
+}
+
+function roundTrip(agent: Agent, port: number, path: string, { method = 'GET', headers = {}, body }: Sent): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ agent, host: '127.0.0.1', port, path, method, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: jsonOf(text) });
+      });
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+function jsonOf(text: string): Record<string, unknown> {
+  try {
+    return JSON.parse(text) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+function opened(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(socket));
+    socket.once('error', reject);
+  });
+}
+
+/** Everything that comes out of a socket until it ends. */
+export function readAll(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')));
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve(text));
+  });
+}
