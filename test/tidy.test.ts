@@ -83,7 +83,7 @@ describe('layout', () => {
     none(
       code
         .flatMap(({ path, text }) => importsOf(text).map((specifier) => ({ path, specifier })))
-        .filter(({ specifier }) => builtinModules.includes(specifier))
+        .filter(({ specifier }) => !specifier.startsWith('node:') && builtinModules.includes(specifier))
         .map(({ path, specifier }) => `${path} imports ${specifier} without node:`),
     );
   });
@@ -252,18 +252,23 @@ function mayImport(folder: string, target: string): boolean {
 function undocumented(text: string): string[] {
   const lines = text.split('\n');
   const names = new Set<string>();
+  let grouped = false;
   return lines.filter((line, place) => {
     const name = /^export (?:declare )?(?:async )?(?:abstract )?(?:function\*?|const|let|class|interface|type) ([\w$]+)/.exec(line)?.[1];
+    // One comment may stand above a block of constants.
+    const before = lines[place - 1] ?? '';
+    const documented = before.trimEnd().endsWith('*/') || (grouped && /^export const .*;/.test(before));
+    grouped = documented && /^export const .*;/.test(line);
     // The second signature of one function is documented with the first.
     if (name === undefined || names.has(name)) return false;
     names.add(name);
-    return !(lines[place - 1] ?? '').trimEnd().endsWith('*/');
+    return !documented;
   });
 }
 
 function isAdapter(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || !('type' in value)) return false;
-  return 'config' in value ? 'traits' in value : 'encode' in value;
+  return 'config' in value ? 'traits' in value : 'encode' in value && 'contentType' in value;
 }
 
 function lineOf(text: string, index: number): number {

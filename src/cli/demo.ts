@@ -55,7 +55,8 @@ function report(findings: readonly Finding[], good: boolean, json: boolean, term
     return;
   }
   terminal.out('');
-  for (const { what, found, good: fine } of findings) terminal.out(`  ${fine ? 'ok    ' : 'FAILED'}  ${what.padEnd(60)}  ${found}`);
+  const width = Math.max(...findings.map(({ what }) => what.length));
+  for (const { what, found, good: fine } of findings) terminal.out(`  ${fine ? 'ok    ' : 'FAILED'}  ${what.padEnd(width)}  ${found}`);
   terminal.out('');
   terminal.out(
     good ? 'All agree: nothing acknowledged was lost, nothing is there twice, every destination is the ledger.' : 'They do not agree.',

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
+import { type Api, openApi } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
 import { durationText } from '../contracts/quantities.ts';
-import { JOBS, startPipeline } from '../pipeline/pipeline.ts';
-import { openPorts } from '../runtime/ports.ts';
+import { JOBS, type Pipeline, startPipeline } from '../pipeline/pipeline.ts';
+import { type OpenPorts, openPorts } from '../runtime/ports.ts';
 import { listenToSignals } from '../runtime/signals.ts';
 import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
@@ -35,7 +36,7 @@ async function run(config: Config): Promise<number> {
   });
   try {
     const pipeline = await startPipeline(config, ports);
-    const failure = await Promise.race([stopping.promise, pipeline.failed]);
+    const failure = await serve(config, pipeline, ports, stopping.promise);
     await pipeline.stop({ drainMs: failure === null ? config.drainMs : 0 });
     if (failure !== null) throw failure;
     ports.log.info('stopped');
@@ -45,4 +46,22 @@ async function run(config: Config): Promise<number> {
     await ports.close();
     exitSoon(LINGER_MS);
   }
+}
+
+/**
+ * Answers requests until the process is asked to stop (`null`) or cannot go on (the reason). Senders are refused first, so that a drain has
+ * an end.
+ */
+async function serve(config: Config, pipeline: Pipeline, ports: OpenPorts, stopping: Promise<null>): Promise<unknown> {
+  const { ledger, intake, status, destinations } = pipeline;
+  const sources = new Map(config.sources.map(({ name, rate }) => [name, { rate }]));
+  let api: Api;
+  try {
+    api = await openApi({ config: config.api, sources, intake, ledger, ports, status, destination: (name) => destinations.get(name) });
+  } catch (error) {
+    return error;
+  }
+  const failure = await Promise.race([stopping, pipeline.failed, api.failed]);
+  await api.close();
+  return failure;
 }

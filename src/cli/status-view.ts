@@ -9,7 +9,7 @@ const destination = z.looseObject({
 });
 
 const view = z.looseObject({
-  ledger: z.looseObject({ origin: z.string(), size: z.int() }),
+  ledger: z.looseObject({ origin: z.string(), durable: z.int() }),
   sources: z.record(z.string(), z.looseObject({})),
   destinations: z.record(z.string(), destination),
 });

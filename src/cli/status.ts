@@ -55,7 +55,7 @@ export function statusLines({ ledger, sources, destinations }: StatusView): stri
     error === undefined || error === null ? [] : ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`],
   );
   return [
-    `ledger ${ledger.origin}: ${countText(ledger.size)} entries`,
+    `ledger ${ledger.origin}: ${countText(ledger.durable)} entries`,
     `sources: ${Object.keys(sources).join(', ') || 'none'}`,
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
     ...troubles,

@@ -39,7 +39,7 @@ export function addTap(program: Command, terminal: Terminal, done: (code: number
 async function tap(destination: string | undefined, options: TapOptions, terminal: Terminal): Promise<void> {
   const client = openClient(loadConfig(options.config));
   const status = readStatus(await client.get('/v1/status'));
-  let next = options.from ?? (destination === undefined ? status.ledger.size : cursorOf(destination, status));
+  let next = options.from ?? (destination === undefined ? status.ledger.durable : cursorOf(destination, status));
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   const ending = new AbortController();
   const signals = listenToSignals({ stop: () => ending.abort(), reload: () => {} });

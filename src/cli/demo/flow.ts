@@ -15,7 +15,7 @@ export function flowLine(second: number, acknowledged: number, status: StatusVie
   const cells = [
     String(second),
     countText(acknowledged),
-    status === null ? 'gone' : countText(status.ledger.size),
+    status === null ? 'gone' : countText(status.ledger.durable),
     ...DESTINATIONS.map((name) => (status === null ? '' : destinationCell(status.destinations[name]))),
   ];
   return cells

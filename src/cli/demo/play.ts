@@ -49,6 +49,8 @@ export async function playDemo(
   );
   await catchUp(stage, clock, both);
   const findings = await readBack(stage, sent, say);
+  const repeats = await stage.receiver.text('/repeats');
+  say(`  batches that lake was sent a second time after a lost answer, and dropped: ${repeats}`);
   const code = await stage.stop();
   return [...findings, { what: 'SIGTERM drains and ends the process with 0', found: String(code), good: code === 0 }];
 }
@@ -78,7 +80,7 @@ async function playScenes(
   say(`  -- kill -9 in mid-load, with ${countText(before)} events acknowledged; the senders keep what has no answer and send it again`);
   await clock.sleep(400, ended);
   await stage.start(ended);
-  const size = (await status(stage))?.ledger.size ?? 0;
+  const size = (await status(stage))?.ledger.durable ?? 0;
   say(`  -- started again, ${Math.round(clock.monotonic() - killed)} ms after the kill: ${countText(size)} entries are there`);
   await until(1);
 }
@@ -112,7 +114,7 @@ async function catchUp(stage: Stage, clock: Ports['clock'], ended: AbortSignal):
   const end = clock.monotonic() + CATCH_UP_MS;
   while (clock.monotonic() < end) {
     const view = await status(stage);
-    const there = view !== null && Object.values(view.destinations).every(({ cursor }) => cursor === view.ledger.size);
+    const there = view !== null && Object.values(view.destinations).every(({ cursor }) => cursor === view.ledger.durable);
     if (there && lookUpGaps(await ledgerLines(stage), 1).good) return;
     await clock.sleep(200, ended);
   }

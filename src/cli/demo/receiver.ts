@@ -1,7 +1,8 @@
 /**
  * The receiving end of the demo, a process of its own: what an application that takes Waybill's deliveries over HTTP does.
  * It keeps the index that it needs next; a batch that begins there is stored, one that it has already is answered and dropped.
- * `GET /received` gives everything that it stored; `POST /away?ms=N` makes it answer 503 for a while.
+ * `GET /received` gives everything that it stored, `GET /repeats` how many batches it dropped; `POST /away?ms=N` makes it answer 503
+ * for a while.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -22,8 +23,9 @@ const server = createServer((request, response) => {
 function answer(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://receiver');
   if (request.method === 'GET' && pathname === '/received') {
-    response.setHeader('waybill-demo-repeats', String(repeats));
     response.end(Buffer.concat(stored));
+  } else if (request.method === 'GET' && pathname === '/repeats') {
+    response.end(String(repeats));
   } else if (request.method === 'POST' && pathname === '/away') {
     awayUntil = Date.now() + Number(searchParams.get('ms') ?? 0);
     response.end();

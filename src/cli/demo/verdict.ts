@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { countText } from '../terminal.ts';
 
 /** What one place holds, in the form in which places are compared. */
 export interface Holding {
@@ -39,10 +40,18 @@ export function holdingOf(place: string, lines: readonly string[]): Holding {
 export function compareHoldings(ledger: Holding, destinations: readonly Holding[]): Finding[] {
   const whole = ledger.count > 0 && ledger.inOrder && ledger.first === 0;
   return [
-    { what: 'the ledger numbers its entries without a hole', found: `${ledger.count} entries, 0 to ${ledger.last ?? '-'}`, good: whole },
+    {
+      what: 'the ledger numbers its entries without a hole',
+      found: `${countText(ledger.count)} entries, 0 to ${countText(ledger.last ?? 0)}`,
+      good: whole,
+    },
     ...destinations.map((held) => {
       const same = held.inOrder && held.count === ledger.count && held.first === ledger.first && held.sha256 === ledger.sha256;
-      return { what: `${held.place} holds the ledger, byte for byte and in order`, found: `${held.count} of ${ledger.count}`, good: same };
+      return {
+        what: `${held.place} holds the ledger, byte for byte and in order`,
+        found: `${countText(held.count)} of ${countText(ledger.count)}`,
+        good: same,
+      };
     }),
   ];
 }
@@ -62,7 +71,7 @@ export function lookUpAcknowledged(lines: readonly string[], acknowledged: Reado
   const once = [...seen.values()].every((times) => times === 1);
   return {
     what: 'every acknowledged event is in the ledger once, unchanged',
-    found: `${exact} of ${acknowledged.size}`,
+    found: `${countText(exact)} of ${countText(acknowledged.size)}`,
     good: once && exact === acknowledged.size && seen.size === acknowledged.size,
   };
 }
