@@ -1,67 +1,17 @@
 import type { Command } from 'commander';
-import { type Api, openApi } from '../api/server.ts';
-import type { Config } from '../config/config.ts';
-import { durationText } from '../contracts/quantities.ts';
-import { JOBS, type Pipeline, startPipeline } from '../pipeline/pipeline.ts';
-import { type OpenPorts, openPorts } from '../runtime/ports.ts';
-import { listenToSignals } from '../runtime/signals.ts';
-import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
-import { exitSoon } from './machine.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import type { Terminal } from './terminal.ts';
-
-/** How long something that was not closed may keep a stopped process alive. */
-const LINGER_MS = 5_000;
 
 /** `waybill run`: takes and delivers events until SIGTERM or SIGINT. */
 export function addRun(program: Command, _terminal: Terminal, done: (code: number) => void): void {
   withCommonOptions(program.command('run').description('take and deliver events until SIGTERM, which drains'), [
     'waybill run',
     'waybill run -c /etc/waybill/waybill.yaml',
-  ]).action(async (options: CommonOptions) => done(await run(loadConfig(options.config))));
-}
-
-async function run(config: Config): Promise<number> {
-  const ports = await openPorts({ logLevel: config.logLevel, jobs: JOBS });
-  const stopping = Promise.withResolvers<null>();
-  const signals = listenToSignals({
-    stop(signal) {
-      // The next signal ends the process at once: whatever is in flight then is in doubt, as after any crash.
-      signals.close();
-      ports.log.info('stopping', { signal, drain: durationText(config.drainMs) });
-      stopping.resolve(null);
-    },
-    reload: () => ports.log.warn('the configuration is read at the start only: restart to change it'),
+  ]).action(async (options: CommonOptions) => {
+    const config = loadConfig(options.config);
+    // The whole pipeline is loaded only where it runs: the other commands are there at once.
+    const { run } = await import('./serve.ts');
+    done(await run(config));
   });
-  try {
-    const pipeline = await startPipeline(config, ports);
-    const failure = await serve(config, pipeline, ports, stopping.promise);
-    await pipeline.stop({ drainMs: failure === null ? config.drainMs : 0 });
-    if (failure !== null) throw failure;
-    ports.log.info('stopped');
-    return EXIT.ok;
-  } finally {
-    signals.close();
-    await ports.close();
-    exitSoon(LINGER_MS);
-  }
-}
-
-/**
- * Answers requests until the process is asked to stop (`null`) or cannot go on (the reason). Senders are refused first, so that a drain has
- * an end.
- */
-async function serve(config: Config, pipeline: Pipeline, ports: OpenPorts, stopping: Promise<null>): Promise<unknown> {
-  const { ledger, intake, status, destinations } = pipeline;
-  const sources = new Map(config.sources.map(({ name, rate }) => [name, { rate }]));
-  let api: Api;
-  try {
-    api = await openApi({ config: config.api, sources, intake, ledger, ports, status, destination: (name) => destinations.get(name) });
-  } catch (error) {
-    return error;
-  }
-  const failure = await Promise.race([stopping, pipeline.failed, api.failed]);
-  await api.close();
-  return failure;
 }

@@ -12,8 +12,8 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   tree: ['contracts', 'tlog'],
   verify: ['contracts', 'tlog'],
   config: ['contracts'],
-  pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config', 'api'],
-  api: ['contracts', 'intake', 'config', 'codecs/native.ts'],
+  pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config'],
+  api: ['contracts', 'intake', 'config'],
   cli: [
     'contracts',
     'config',
@@ -25,6 +25,9 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'sources/table.ts',
     'codecs/table.ts',
     'intake/waybill-event-schema.ts',
+    // `run` puts the API before the pipeline; `init` creates the ledger that a pipeline opens.
+    'api',
+    'ledger/embedded/create.ts',
   ],
 };
 
