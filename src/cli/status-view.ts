@@ -5,11 +5,18 @@ const destination = z.looseObject({
   state: z.string(),
   cursor: z.int(),
   lag: z.int(),
+  counters: z.looseObject({ repeats: z.int() }).nullish(),
   error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
 });
 
 const view = z.looseObject({
-  ledger: z.looseObject({ origin: z.string(), durable: z.int() }),
+  ledger: z.looseObject({
+    origin: z.string(),
+    durable: z.int(),
+    head: z.looseObject({ size: z.int(), root: z.string() }).nullish(),
+    bytes: z.looseObject({ used: z.number() }).nullish(),
+    damage: z.string().nullish(),
+  }),
   sources: z.record(z.string(), z.looseObject({})),
   destinations: z.record(z.string(), destination),
 });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { sizeText } from '../contracts/quantities.ts';
 import { openPorts } from '../runtime/ports.ts';
 import { listenToSignals } from '../runtime/signals.ts';
 import { openClient } from './client.ts';
@@ -51,13 +52,20 @@ async function repeat(show: () => Promise<void>, between: () => void): Promise<v
 /** A status for people: what stands still comes with its reason and the way out. */
 export function statusLines({ ledger, sources, destinations }: StatusView): string[] {
   const rows = Object.entries(destinations).map(([name, { state, cursor, lag }]) => [name, state, countText(cursor), countText(lag)]);
-  const troubles = Object.entries(destinations).flatMap(([name, { error }]) =>
-    error === undefined || error === null ? [] : ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`],
-  );
   return [
-    `ledger ${ledger.origin}: ${countText(ledger.durable)} entries`,
+    `ledger ${ledger.origin}: ${countText(ledger.durable)} entries${ledger.bytes ? `, ${sizeText(ledger.bytes.used)} on disk` : ''}`,
+    ...(ledger.head ? [`tree: root ${ledger.head.root} over ${countText(ledger.head.size)} entries`] : []),
+    ...(ledger.damage ? [`DAMAGE: ${ledger.damage}`] : []),
     `sources: ${Object.keys(sources).join(', ') || 'none'}`,
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
-    ...troubles,
+    ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),
+  ];
+}
+
+function notesOn(name: string, { error, counters }: StatusView['destinations'][string]): string[] {
+  const repeats = counters?.repeats ?? 0;
+  return [
+    ...(error ? ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`] : []),
+    ...(repeats > 0 ? ['', `${name}: ${countText(repeats)} batches may be there twice, because an answer was lost`] : []),
   ];
 }

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isWaybillError } from '../contracts/errors.ts';
+import { statusLines } from './status.ts';
+import { readStatus } from './status-view.ts';
+
+const STATUS = {
+  ledger: {
+    origin: 'acme.example/audit',
+    size: 1_235,
+    durable: 1_234,
+    head: { size: 1_200, root: 'abc=' },
+    bytes: { used: 3 * 1_048_576 },
+  },
+  sources: { app: {}, old: {} },
+  destinations: {
+    archive: { state: 'running', cursor: 1_234, lag: 0, error: null, counters: { repeats: 0 } },
+    lake: {
+      state: 'halted',
+      cursor: 7,
+      lag: 1_227,
+      error: { code: 'SINK_UNAUTHORIZED', message: 'answered 401', action: 'Correct it.' },
+      counters: { repeats: 2 },
+    },
+  },
+};
+
+test('a status names what is durable, where every destination is, and what leads on', () => {
+  assert.deepEqual(statusLines(readStatus(STATUS)), [
+    'ledger acme.example/audit: 1,234 entries, 3 MiB on disk',
+    'tree: root abc= over 1,200 entries',
+    'sources: app, old',
+    '',
+    'DESTINATION  STATE    CURSOR    LAG',
+    'archive      running   1,234      0',
+    'lake         halted        7  1,227',
+    '',
+    'lake: SINK_UNAUTHORIZED: answered 401',
+    '  Correct it.',
+    '',
+    'lake: 2 batches may be there twice, because an answer was lost',
+  ]);
+});
+
+test('damage is never left out', () => {
+  const lines = statusLines(readStatus({ ...STATUS, ledger: { ...STATUS.ledger, damage: 'segment 0 at 64' } }));
+  assert.ok(lines.includes('DAMAGE: segment 0 at 64'));
+});
+
+test('an answer of something else is not taken for a status', () => {
+  for (const answer of [null, {}, { ledger: { origin: 'a' } }, { ...STATUS, destinations: { a: { state: 'running' } } }]) {
+    assert.throws(
+      () => readStatus(answer),
+      (error) => isWaybillError(error) && error.code === 'API_UNEXPECTED',
+    );
+  }
+});
