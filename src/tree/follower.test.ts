@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { describe, test } from 'node:test';
 import type { Batch } from '../contracts/entry.ts';
 import type { Ledger } from '../contracts/ledger.ts';
-import type { Background } from '../contracts/ports.ts';
+import type { Background, Clock } from '../contracts/ports.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import { openDisk } from '../runtime/disk.ts';
 import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
@@ -60,6 +60,7 @@ function rootOf(size: number): string {
 }
 
 const background: Background = { run: (job, input) => treeJobs[job]?.(input) ?? Promise.reject(new Error(`no job ${job}`)) };
+const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
 const log = { info() {}, warn() {}, error() {} };
 
 async function reached(tree: Tree, size: number): Promise<void> {
@@ -72,7 +73,7 @@ describe('the tree that follows the ledger', () => {
     const disk = openDisk();
     const ledger = growingLedger();
     try {
-      const tree = await openTree(`${directory}/tree`, ledger, { disk, background, log });
+      const tree = await openTree(`${directory}/tree`, ledger, { clock, disk, background, log });
       assert.equal(tree.head().size, 0);
       ledger.grow(250);
       await reached(tree, 250);
@@ -81,7 +82,7 @@ describe('the tree that follows the ledger', () => {
 
       ledger.reads.length = 0;
       ledger.grow(7);
-      const again = await openTree(`${directory}/tree`, ledger, { disk, background, log });
+      const again = await openTree(`${directory}/tree`, ledger, { clock, disk, background, log });
       await reached(again, 257);
       assert.deepEqual(again.head(), { size: 257, root: rootOf(257) });
       assert.equal(ledger.reads[0], 250);
@@ -98,7 +99,7 @@ describe('the tree that follows the ledger', () => {
     const ledger = growingLedger();
     ledger.grow(130);
     try {
-      const first = await openTree(directory, ledger, { disk, background, log });
+      const first = await openTree(directory, ledger, { clock, disk, background, log });
       await reached(first, 130);
       await first.close();
       const bytes = readFileSync(`${directory}/edge`);
@@ -106,14 +107,14 @@ describe('the tree that follows the ledger', () => {
         const damaged = Buffer.from(bytes);
         damaged[at] = (damaged[at] ?? 0) ^ 1;
         writeFileSync(`${directory}/edge`, damaged);
-        const tree = await openTree(directory, ledger, { disk, background, log });
+        const tree = await openTree(directory, ledger, { clock, disk, background, log });
         await reached(tree, 130);
         assert.equal(tree.head().root, rootOf(130), `byte ${at}`);
         await tree.close();
       }
       const shorter = growingLedger();
       shorter.grow(5);
-      const tree = await openTree(directory, shorter, { disk, background, log });
+      const tree = await openTree(directory, shorter, { clock, disk, background, log });
       await reached(tree, 5);
       assert.equal(tree.head().root, rootOf(5));
       await tree.close();
@@ -130,7 +131,7 @@ describe('the tree that follows the ledger', () => {
     ledger.grow(1);
     try {
       const broken: Background = { run: () => Promise.reject(new Error('the thread is gone')) };
-      const tree = await openTree(directory, ledger, { disk, background: broken, log });
+      const tree = await openTree(directory, ledger, { clock, disk, background: broken, log });
       assert.match((await tree.failed).message, /the thread is gone/);
       await tree.close();
     } finally {

@@ -5,10 +5,13 @@ import type { Ports } from '../contracts/ports.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import type { Edge } from '../tlog/edge.ts';
 import { EMPTY_EDGE, rootHash } from '../tlog/edge.ts';
-import { GROW_JOB, sha256 } from './grow.ts';
+import { GROW_JOB, type GrowInput, sha256 } from './grow.ts';
 
 /** How many entries and bytes go to the hashing thread at a time: large enough that the hop costs nothing per entry. */
 const STEP = { entries: 8_192, bytes: 4 << 20 };
+
+/** How long entries gather before they are hashed, once the tree has caught up. Nobody waits for the tree, and a hop for each commit group would cost more than the hashes. */
+const GATHER_MS = 25;
 
 /** The edge is stored after this many entries, so that a start hashes at most so many again. */
 const STORE_EVERY = 1 << 20;
@@ -36,7 +39,7 @@ export interface Tree {
 export async function openTree(
   directory: string,
   ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>,
-  ports: Pick<Ports, 'disk' | 'background' | 'log'>,
+  ports: Pick<Ports, 'clock' | 'disk' | 'background' | 'log'>,
 ): Promise<Tree> {
   await ports.disk.makeDirectory(directory);
   const file = `${directory}/edge`;
@@ -46,10 +49,14 @@ export async function openTree(
 
   const follow = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      if (ledger.size() === edge.size) await ledger.waitBeyond(asSize(edge.size), stop.signal);
+      if (ledger.size() === edge.size) {
+        await ledger.waitBeyond(asSize(edge.size), stop.signal);
+        await ports.clock.sleep(GATHER_MS, stop.signal);
+      }
       const batch = await ledger.read(asIndex(edge.size), STEP);
-      const { bytes, starts, ends } = batch;
-      edge = (await ports.background.run(GROW_JOB, { edge, bytes, starts, ends })) as Edge;
+      // Views would take the whole memory behind them along to the other thread.
+      const input: GrowInput = { edge, bytes: batch.bytes.slice(), starts: batch.starts.slice(), ends: batch.ends.slice() };
+      edge = (await ports.background.run(GROW_JOB, input)) as Edge;
       if (edge.size - stored >= STORE_EVERY) {
         await storeEdge(ports, directory, file, edge);
         stored = edge.size;
