@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts';
 import { faultText } from '../config/faults.ts';
 import type { Adapters } from '../config/json-schema.ts';
 import { type ConfigReading, readConfig } from '../config/read-config.ts';
-import { WaybillError } from '../contracts/errors.ts';
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import { readEnvironment } from '../runtime/environment.ts';
 import { sinks } from '../sinks/table.ts';
 import { sources } from '../sources/table.ts';
@@ -18,7 +18,7 @@ export function readConfigFile(path: string): ConfigReading {
   const text = readText(file);
   if (text === null) throw new WaybillError('CONFIG_MISSING', `there is no configuration at ${file}`);
   const variables = readEnvironment();
-  return readConfig(text, file, { environment: (name) => variables[name] ?? null, file: readText }, adapters);
+  return readConfig(text, file, { environment: (name) => variables[name] ?? null, file: readSecret }, adapters);
 }
 
 /** Reads the configuration file. Rejects with `CONFIG_MISSING`, or with `CONFIG_INVALID` and all of its mistakes. */
@@ -26,4 +26,14 @@ export function loadConfig(path: string): Config {
   const reading = readConfigFile(path);
   if (reading.ok) return reading.config;
   throw new WaybillError('CONFIG_INVALID', reading.faults.map(faultText).join('\n'));
+}
+
+/** A secret that cannot be read is a mistake at its place in the configuration, like one that is not there. */
+function readSecret(path: string): string | null {
+  try {
+    return readText(path);
+  } catch (error) {
+    if (isWaybillError(error)) return null;
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -38,23 +39,35 @@ export function readText(path: string): string | null {
   }
 }
 
-/** Writes a file that is not there yet, and makes it durable. Returns false, and changes nothing, when it is there. */
+/** Writes a file that is not there yet, whole or not at all, and makes it durable. Returns false, and changes nothing, when it is there. */
 export function writeNewFile(path: string, text: string, mode: number): boolean {
+  const unfinished = `${path}.${process.pid}.new`;
   try {
-    const file = openSync(path, 'wx', mode);
+    const file = openSync(unfinished, 'w', mode);
     try {
       writeSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    const directory = openSync(dirname(path), 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    // A link, unlike a rename, never replaces what somebody else has written meanwhile.
+    linkSync(unfinished, path);
+    syncDirectory(dirname(path));
     return true;
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
     throw new WaybillError('DISK_FAILED', `cannot write ${path}: ${errnoOf(error)}`, { cause: error });
+  } finally {
+    rmSync(unfinished, { force: true });
+  }
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
   }
 }
 

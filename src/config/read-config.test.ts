@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import * as fc from 'fast-check';
 import { z } from 'zod';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
@@ -180,6 +181,7 @@ describe('a configuration', () => {
     ['limit: 2GiB', 'limit: 2GB', '/etc/acme/waybill.yaml:4:10 ledger.limit: expected a size such as 5MiB'],
     ['limit: 2GiB', 'limit: 2048', '/etc/acme/waybill.yaml:4:10 ledger.limit: expected a size such as 5MiB'],
     ['limit: 2GiB', 'limit: 1KiB', /ledger\.limit: too small/],
+    ['limit: 2GiB', 'limit: 16MiB\n  reserve: 5MiB', /ledger\.limit: too small: ledger\.reserve and 12 MiB beside it/],
     ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],
     ['acme.example/audit', 'https://acme.example/audit', /ledger\.origin: expected a URL without a scheme/],
     [
@@ -284,6 +286,24 @@ describe('a configuration', () => {
         error.message.split('\n').length >= 3 &&
         !error.message.includes('literal-secret') &&
         !error.message.includes('short'),
+    );
+  });
+
+  test('that was damaged anywhere is read or refused, and no secret comes out either way', () => {
+    const damage = fc.tuple(
+      fc.nat(GOOD.length),
+      fc.nat(8),
+      fc.oneof(fc.string({ maxLength: 6 }), fc.constantFrom('\n', ': ', '{', '[', '&a ', '*a', '${')),
+    );
+    fc.assert(
+      fc.property(damage, ([at, cut, insert]) => {
+        const reading = read(GOOD.slice(0, at) + insert + GOOD.slice(at + cut));
+        const said = reading.ok ? JSON.stringify(reading.config.shown) : reading.faults.map(faultText).join('\n');
+        // What damage made of a secret is no longer that secret; the one from the environment is never cut.
+        assert.ok(!said.includes('a-token-that-is-long-enough'), said);
+        if (!reading.ok) assert.ok(reading.faults.length > 0);
+      }),
+      { numRuns: 300 },
     );
   });
 });

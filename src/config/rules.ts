@@ -1,4 +1,5 @@
 import { assert } from '../contracts/assert.ts';
+import { sizeText } from '../contracts/quantities.ts';
 import { CONTROL_SOURCE, NAME_PATTERN } from '../contracts/units.ts';
 import { closest } from './closest.ts';
 import type { Config, DestinationConfig } from './config.ts';
@@ -17,6 +18,7 @@ export function nameFault(name: string): string | null {
 /** What only shows when the parts of a configuration that is right by its schema are put side by side. */
 export function ruleFaults(config: Config, adapters: Adapters, paths: ReadonlyMap<string, readonly string[]>): PathFault[] {
   return [
+    ...ledgerFaults(config),
     ...apiFaults(config),
     ...config.sources.flatMap(sourceFaults),
     ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
@@ -27,6 +29,14 @@ export function ruleFaults(config: Config, adapters: Adapters, paths: ReadonlyMa
 
 function fault(path: ConfigPath, message: string, suggestion: string | null = null): PathFault {
   return { path, part: 'value', message, suggestion };
+}
+
+/** Beside its reserve a ledger writes space ahead, so a smaller limit would refuse the first event. */
+const SPACE_MIN = 12 * 1_048_576;
+
+function ledgerFaults({ ledger }: Config): PathFault[] {
+  if (ledger.limitBytes === null || ledger.limitBytes >= ledger.reservedBytes + SPACE_MIN) return [];
+  return [fault(['ledger', 'limit'], `too small: ledger.reserve and ${sizeText(SPACE_MIN)} beside it have to fit`)];
 }
 
 function apiFaults({ api, sources }: Config): PathFault[] {
