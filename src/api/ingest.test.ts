@@ -144,7 +144,7 @@ describe('POST /v1/events: types and encodings', () => {
 });
 
 describe('POST /v1/events: sources', () => {
-  const two = { sources: new Map([['app', { rate: null }], ['other', { rate: null }]]) }; // biome-ignore format: one line
+  const two = { sources: new Map(['app', 'other'].map((name) => [name, { rate: null }])) };
 
   test('the only source needs no name; two do', async (t) => {
     const one = await openTestApi();
