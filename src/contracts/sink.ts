@@ -1,6 +1,6 @@
 import type { Ports } from './ports.ts';
 import type { Schema } from './schema.ts';
-import type { Index } from './units.ts';
+import type { Index, Size } from './units.ts';
 
 /** One kind of destination. Adding one is this value in one file, and its row in `table.ts`. */
 export interface SinkDefinition<Config = unknown> {
@@ -21,8 +21,8 @@ export interface SinkTraits {
   /** What a resolved `write` means. `none`: the protocol cannot say. */
   readonly ack: 'durable' | 'received' | 'none';
   /**
-   * What happens when a batch is written twice. `position`: a write that does not begin at the destination's next index changes nothing there
-   * (the write itself is conditional). `key`: the destination drops an identity that it has. `none`: it keeps both.
+   * What happens when a batch is written twice. `position`: a write that does not begin at the destination's next index changes
+   * nothing there (the write itself is conditional). `key`: the destination drops an identity that it has. `none`: it keeps both.
    */
   readonly dedupe: 'position' | 'key' | 'none';
   readonly batch: { readonly entries: number; readonly bytes: number; readonly waitMs: number };
@@ -43,6 +43,11 @@ export interface SinkContext {
   readonly ports: Ports;
   /** The index that the destination needs next, as the journal has it. */
   readonly cursor: Index;
+  /**
+   * How many entries the ledger has. Where it is known, a sink that repairs can see that it holds more than the ledger, and leaves
+   * it alone.
+   */
+  readonly size?: Size;
   /** What `write` last answered before the journal noted that it was taken; `null` before the first batch. */
   readonly receipt: Receipt | null;
 }
@@ -86,8 +91,8 @@ export interface Sink {
   /** The traits after `open` has looked: it may lower what the definition promises and never raise it. */
   readonly traits: SinkTraits;
   /**
-   * Writes one batch, in order, and resolves once the destination has answered for all of it. It never retries, reorders or splits: delivery does.
-   * Rejects with a `WaybillError`, whose code says what delivery does next. When the signal ends it, it rejects with `SINK_ANSWER_LOST`.
+   * Writes one batch, in order, and resolves once the destination has answered for all of it. It never retries, reorders or splits:
+   * delivery does. Rejects with a `WaybillError`, whose code says what delivery does next. When the signal ends it, it rejects with `SINK_ANSWER_LOST`.
    */
   write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt>;
   /** The index that the destination needs next. Present when `dedupe` is `position`. */

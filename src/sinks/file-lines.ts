@@ -48,22 +48,24 @@ export function parseLine(bytes: Uint8Array, from: number, to: number): Line | n
   return start < end && Number.isSafeInteger(index) ? { index: asIndex(index), start, end } : null;
 }
 
-/** Where the whole lines of a part of a file end, and the index of the last one (`null` when there is none). */
+/** Where the whole lines of a part of a file end, and the index of the first one (`null` when there is none). */
 export interface Whole {
   readonly end: number;
   readonly first: Index | null;
-  readonly last: Index | null;
 }
 
-/** Reads lines from `from` on, as long as they are whole and their indexes rise, the first being at least `atLeast`. */
-export async function wholeLines(file: DiskFile, from: number, to: number, atLeast: number): Promise<Whole> {
-  let whole: Whole = { end: from, first: null, last: null };
-  for await (const { bytes, line, end } of lines(file, from, to)) {
-    const previous = whole.last ?? atLeast - 1;
-    if (line === null || line.index <= previous || !isJson(bytes, line)) break;
-    whole = { end, first: whole.first ?? line.index, last: line.index };
+/** Reads lines from `from` on, as long as they are whole and their indexes rise and are below `below`. */
+export async function wholeLines(file: DiskFile, from: number, to: number, below: Index): Promise<Whole> {
+  let end = from;
+  let first: Index | null = null;
+  let last = -1;
+  for await (const { bytes, line, end: lineEnd } of lines(file, from, to)) {
+    if (line === null || line.index <= last || line.index >= below || !isJson(bytes, line)) break;
+    first ??= line.index;
+    last = line.index;
+    end = lineEnd;
   }
-  return whole;
+  return { end, first };
 }
 
 /** The last whole line that ends at or before `to`, without reading what lies before it; `end` is 0 when there is none. */

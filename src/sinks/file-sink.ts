@@ -5,7 +5,8 @@ import type { Disk, DiskFile } from '../contracts/ports.ts';
 import type { Receipt, Sink, SinkBatch, SinkContext, SinkTraits } from '../contracts/sink.ts';
 import { asIndex, type Index } from '../contracts/units.ts';
 import { lines, parseLine } from './file-lines.ts';
-import { markPath, markText, type Place, rotatedFiles, rotatedPath } from './file-place.ts';
+import { apartFiles, apartPath, markPath, markText } from './file-names.ts';
+import { findPlace, type Place, receiptFor } from './file-place.ts';
 
 /** After so many batches the journal certainly has the outcome of one, and the mark of the beginning has served. */
 const MARKED_WRITES = 16;
@@ -17,24 +18,26 @@ export interface FileSinkParts {
   readonly rotateBytes: number | null;
   readonly traits: SinkTraits;
   readonly context: SinkContext;
-  readonly place: Place;
   readonly lock: { release(): Promise<void> };
 }
 
 /**
- * Appends lines to a file, each batch with one write and one flush. Everything happens in turn: a write whose caller has given up still ends
- * before the next thing begins, so that the place is always known.
+ * Appends lines to a file, each batch with one write and one flush. Everything happens in turn. A write whose caller has given up still ends
+ * before the next thing begins, and then counts as not written: the journal has no receipt for it, so the next write cuts it off.
  */
 export class FileSink implements Sink {
   readonly traits: SinkTraits;
   readonly #path: string;
   readonly #rotateBytes: number | null;
-  readonly #context: SinkContext;
   readonly #disk: Disk;
   readonly #lock: { release(): Promise<void> };
-  #place: Place;
+  /** What was acknowledged last, as the journal has it or will have it. */
+  #known: SinkContext;
+  /** Where the destination stands; `null` before it is looked for, and after a failure, when the disk has to tell. */
+  #place: Place | null = null;
   /** Open while the file on the disk is exactly as long as the place says; `null` before the first write and after a failed one. */
   #file: DiskFile | null = null;
+  #mark: 'unknown' | 'written' | 'gone' = 'unknown';
   #writes = 0;
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -43,26 +46,43 @@ export class FileSink implements Sink {
     this.traits = parts.traits;
     this.#path = parts.path;
     this.#rotateBytes = parts.rotateBytes;
-    this.#context = parts.context;
+    this.#known = parts.context;
     this.#disk = parts.context.ports.disk;
-    this.#place = parts.place;
     this.#lock = parts.lock;
   }
 
   write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt> {
-    return this.#inTurn(() => this.#append(batch), signal);
+    const finish = async (): Promise<() => Receipt> => {
+      const place = await this.#append(await this.#found(), batch);
+      return () => {
+        const receipt = receiptFor(this.#path, place);
+        this.#place = place;
+        this.#known = { ...this.#known, cursor: place.next, receipt };
+        this.#writes += 1;
+        return receipt;
+      };
+    };
+    return this.#inTurn(finish, signal);
   }
 
   next(signal: AbortSignal): Promise<Index> {
-    return this.#inTurn(async () => this.#place.next, signal);
+    return this.#inTurn(async () => {
+      const { next } = await this.#found();
+      return () => next;
+    }, signal);
   }
 
   async *readBack(signal: AbortSignal): AsyncGenerator<{ readonly index: Index; readonly bytes: Uint8Array }> {
-    const place = await this.#inTurn(async () => this.#place, signal);
-    for (const { path } of await rotatedFiles(this.#disk, this.#path)) {
+    const place = await this.#inTurn(async () => {
+      const found = await this.#found();
+      return () => found;
+    }, signal);
+    const left = new Set(place.leftovers);
+    for (const { path } of await apartFiles(this.#disk, this.#path)) {
+      if (path === place.comeBack || left.has(path)) continue;
       yield* this.#entriesOf(path, (await this.#disk.length(path)) ?? 0, signal);
     }
-    yield* this.#entriesOf(this.#path, place.length, signal);
+    yield* this.#entriesOf(place.comeBack ?? this.#path, place.length, signal);
   }
 
   async close(): Promise<void> {
@@ -73,47 +93,71 @@ export class FileSink implements Sink {
     await this.#lock.release();
   }
 
-  /** Runs one thing after another. The signal ends the waiting and not the work: a write to a disk cannot be called back. */
-  #inTurn<Out>(work: () => Promise<Out>, signal: AbortSignal): Promise<Out> {
+  /**
+   * Runs one thing after another. The signal ends the waiting and not the work: a write to a disk cannot be called back.
+   * What the work ends with is done only if the caller still waits, in the same moment in which the caller is answered.
+   */
+  #inTurn<Out>(work: () => Promise<() => Out>, signal: AbortSignal): Promise<Out> {
     assert(!this.#closed, `${this.#path} was used after its destination was closed`);
-    if (signal.aborted) return Promise.reject(this.#lost(signal));
-    const done = this.#turn.then(work);
-    this.#turn = done.then(nothing, nothing);
+    if (signal.aborted) return Promise.reject(this.#givenUp(signal));
     return new Promise((resolve, reject) => {
-      const stop = (): void => reject(this.#lost(signal));
+      const stop = (): void => reject(this.#givenUp(signal));
       signal.addEventListener('abort', stop, { once: true });
-      done.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+      const run = async (): Promise<void> => {
+        try {
+          const finish = await work();
+          if (signal.aborted) await this.#forgetPlace();
+          else resolve(finish());
+        } catch (error) {
+          await this.#forgetPlace();
+          reject(error);
+        } finally {
+          signal.removeEventListener('abort', stop);
+        }
+      };
+      this.#turn = this.#turn.then(run);
     });
   }
 
-  #lost(signal: AbortSignal): WaybillError {
+  #givenUp(signal: AbortSignal): WaybillError {
     return new WaybillError('SINK_ANSWER_LOST', `${this.#path} did not answer in time`, { cause: signal.reason });
   }
 
-  async #append(batch: SinkBatch): Promise<Receipt> {
-    const { next } = this.#place;
-    if (batch.from !== next) {
-      throw new WaybillError('SINK_OUT_OF_TURN', `${this.#path} goes on at ${next}, and the batch begins at ${batch.from}`);
+  async #found(): Promise<Place> {
+    if (this.#place === null) {
+      this.#place = await findPlace(this.#path, this.#known);
+      // From here on the ledger may have grown, and this would be an old size.
+      const { size: _, ...known } = this.#known;
+      this.#known = known;
     }
-    if (batch.count > 0) {
-      const first = this.#checkRecords(batch);
-      try {
-        const file = await this.#prepare(batch.body.length);
-        const { length } = this.#place;
-        await file.commit(batch.body, length);
-        this.#place = { ...this.#place, length: length + batch.body.length, first: this.#place.first ?? first };
-      } catch (error) {
-        // Nobody knows how much of it is in the file: the next write opens it again and cuts what is not acknowledged.
-        await this.#letGo();
-        throw error;
-      }
-    }
-    this.#place = { ...this.#place, next: asIndex(batch.through + 1) };
-    const { length, first } = this.#place;
-    return first === null ? { file: this.#path, length } : { file: this.#path, length, start: first };
+    return this.#place;
   }
 
-  /** The place is read from the lines after a crash, so every batch must consist of them. Gives the index of the first one. */
+  /** Nobody knows how much of a failed write is in the file: it is opened again, and what is not acknowledged is cut by the next write. */
+  async #forgetPlace(): Promise<void> {
+    this.#place = null;
+    await this.#letGo();
+  }
+
+  /** Writes a batch, and gives the place at which the destination then stands. */
+  async #append(place: Place, batch: SinkBatch): Promise<Place> {
+    if (batch.from !== place.next) {
+      throw new WaybillError('SINK_OUT_OF_TURN', `${this.#path} goes on at ${place.next}, and the batch begins at ${batch.from}`);
+    }
+    const next = asIndex(batch.through + 1);
+    if (batch.count === 0) {
+      // Lines that were never acknowledged must go before the cursor passes them: from then on they would look as if they had been.
+      return { ...(this.#file === null ? await this.#prepare(place, 0) : place), next };
+    }
+    const firstOfBatch = this.#checkRecords(batch);
+    const ready = await this.#prepare(place, batch.body.length);
+    const file = this.#file;
+    assert(file !== null, `${this.#path} is open once it is prepared`);
+    await file.commit(batch.body, ready.length);
+    return { ...ready, next, length: ready.length + batch.body.length, first: ready.first ?? firstOfBatch };
+  }
+
+  /** The place is read from the lines after a loss, so every batch must consist of them. Gives the index of the first one. */
   #checkRecords({ body, offsets, count, from, through }: SinkBatch): Index {
     const first = parseLine(body, offsets[0] ?? 0, offsets[1] ?? 0);
     const last = parseLine(body, offsets[count - 1] ?? 0, offsets[count] ?? 0);
@@ -125,39 +169,45 @@ export class FileSink implements Sink {
   }
 
   /** Makes sure that the file is open, exactly as long as the place says, and has room for `bytes` before it is set apart. */
-  async #prepare(bytes: number): Promise<DiskFile> {
-    const { length, first, acknowledged } = this.#place;
-    this.#writes += 1;
-    if (this.#writes === 1 && !acknowledged && first === null) await this.#mark();
-    if (this.#writes === (acknowledged ? 1 : MARKED_WRITES)) await this.#disk.remove(markPath(this.#path));
-    if (this.#file !== null) await this.#checkUntouched();
-    if (this.#rotateBytes !== null && first !== null && length + bytes > this.#rotateBytes) await this.#rotate(first);
-    this.#file ??= await this.#openFile();
-    return this.#file;
+  async #prepare(place: Place, bytes: number): Promise<Place> {
+    const { length, first } = place;
+    await this.#keepMark(place);
+    const restored = await this.#restore(place);
+    if (this.#file !== null) await this.#checkUntouched(length);
+    else this.#file = await this.#openFile(length);
+    if (this.#rotateBytes === null || first === null || length + bytes <= this.#rotateBytes) return restored;
+    const empty = await this.#setApart(restored, first);
+    this.#file = await this.#openFile(0);
+    return empty;
+  }
+
+  /** Undoes what was set apart without the journal knowing it. The order matters: a crash between two of these steps must be understood again. */
+  async #restore(place: Place): Promise<Place> {
+    if (place.comeBack === null && place.leftovers.length === 0) return place;
+    for (const path of place.leftovers) await this.#disk.remove(path);
+    if (place.comeBack !== null) await this.#disk.rename(place.comeBack, this.#path);
+    return { ...place, comeBack: null, leftovers: [] };
   }
 
   /** Somebody may have moved, cut or written the file. An open file that has no name any more would swallow every batch from here on. */
-  async #checkUntouched(): Promise<void> {
+  async #checkUntouched(expected: number): Promise<void> {
     const length = (await this.#disk.length(this.#path)) ?? 0;
-    if (length < this.#place.length) throw this.#shorter(length);
-    if (length === this.#place.length) return;
-    const facts = { path: this.#path };
-    throw new WaybillError('DESTINATION_FOREIGN', `${this.#path} has ${length - this.#place.length} bytes from somebody else`, { facts });
+    if (length < expected) throw this.#shorter(length, expected);
+    if (length > expected) throw this.#foreign(this.#path, `has ${length - expected} bytes that somebody else has written`);
   }
 
-  #shorter(length: number): WaybillError {
-    const message = `${this.#path} has ${length} bytes where ${this.#place.length} were acknowledged: it was cut, moved or removed`;
-    return new WaybillError('DESTINATION_LOST_DATA', message, { facts: { path: this.#path } });
-  }
-
-  async #openFile(): Promise<DiskFile> {
-    const { length: expected } = this.#place;
-    if (expected > 0 && (await this.#disk.length(this.#path)) === null) throw this.#shorter(0);
+  /** Opens the file exactly as long as it must be. Every change of a name that led here becomes durable before a line follows it. */
+  async #openFile(expected: number): Promise<DiskFile> {
+    if (expected > 0 && (await this.#disk.length(this.#path)) === null) throw this.#shorter(0, expected);
     const file = await this.#disk.open(this.#path, 'create');
     try {
       const length = await file.length();
-      if (length < expected) throw this.#shorter(length);
-      if (length > expected) await file.truncate(expected);
+      if (length < expected) throw this.#shorter(length, expected);
+      if (length > expected) {
+        await file.truncate(expected);
+        // The file may be set apart before another byte is written, and then nobody looks at its end again.
+        await file.sync();
+      }
       await this.#disk.syncDirectory(dirname(this.#path));
       return file;
     } catch (error) {
@@ -166,28 +216,32 @@ export class FileSink implements Sink {
     }
   }
 
-  /**
-   * Sets the file apart under the index of its first line. A crash between any two of these steps leaves the file under one of its two names,
-   * and both are looked for when the destination is opened. Whatever was not acknowledged is cut before, so that the file ends with a line.
-   */
-  async #rotate(first: Index): Promise<void> {
-    const apart = rotatedPath(this.#path, first);
-    if ((await this.#disk.length(apart)) !== null) {
-      throw new WaybillError('DESTINATION_FOREIGN', `${apart} is already there, and it would be replaced`, { facts: { path: apart } });
-    }
-    this.#file ??= await this.#openFile();
-    await this.#file.sync();
+  /** Sets the file apart under the index of its first line. A crash in between leaves it under one of its two names, and both are looked for. */
+  async #setApart(place: Place, first: Index): Promise<Place> {
+    const apart = apartPath(this.#path, first);
+    if ((await this.#disk.length(apart)) !== null) throw this.#foreign(apart, 'is already there and would be replaced');
     await this.#letGo();
     await this.#disk.rename(this.#path, apart);
-    this.#place = { ...this.#place, length: 0, first: null };
+    // The new file must not become durable under the old name before this one is under its own.
     await this.#disk.syncDirectory(dirname(this.#path));
+    return { ...place, length: 0, first: null };
   }
 
-  /** Says durably whose file this is going to be, before there is a line in it. */
-  async #mark(): Promise<void> {
+  /** Until the journal knows of this file, a mark beside it says whose it is. */
+  async #keepMark({ acknowledged }: Place): Promise<void> {
+    if (this.#mark === 'unknown' && !acknowledged) {
+      await this.#writeMark();
+      this.#mark = 'written';
+    } else if (this.#mark === 'unknown' || (this.#mark === 'written' && this.#writes >= MARKED_WRITES)) {
+      await this.#disk.remove(markPath(this.#path));
+      this.#mark = 'gone';
+    }
+  }
+
+  async #writeMark(): Promise<void> {
     const file = await this.#disk.open(markPath(this.#path), 'create');
     try {
-      const text = Buffer.from(markText(this.#context));
+      const text = Buffer.from(markText(this.#known));
       await file.truncate(text.length);
       await file.commit(text, 0);
     } finally {
@@ -203,6 +257,15 @@ export class FileSink implements Sink {
     await file?.close().catch(nothing);
   }
 
+  #shorter(length: number, expected: number): WaybillError {
+    const message = `${this.#path} has ${length} bytes where ${expected} were acknowledged: it was cut, moved or removed`;
+    return new WaybillError('DESTINATION_LOST_DATA', message, { facts: { path: this.#path } });
+  }
+
+  #foreign(path: string, what: string): WaybillError {
+    return new WaybillError('DESTINATION_FOREIGN', `${path} ${what}`, { facts: { path } });
+  }
+
   async *#entriesOf(
     path: string,
     length: number,
@@ -212,8 +275,8 @@ export class FileSink implements Sink {
     const file = await this.#disk.open(path, 'read');
     try {
       for await (const { bytes, line, end } of lines(file, 0, length)) {
-        if (signal.aborted) throw this.#lost(signal);
-        if (line === null) throw new WaybillError('DESTINATION_FOREIGN', `the line of ${path} that ends at byte ${end} is not an entry`);
+        if (signal.aborted) throw this.#givenUp(signal);
+        if (line === null) throw this.#foreign(path, `holds no entry in the line that ends at byte ${end}`);
         yield { index: line.index, bytes: bytes.subarray(line.start, line.end) };
       }
     } finally {

@@ -4,7 +4,7 @@ import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Disk } from '../contracts/ports.ts';
 import type { SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { size } from './config-values.ts';
-import { findPlace } from './file-place.ts';
+import { lockPath } from './file-names.ts';
 import { FileSink } from './file-sink.ts';
 
 /** A flush has its price, so a batch is worth waiting for a little. */
@@ -44,20 +44,14 @@ export const file: SinkDefinition<FileConfig> = {
     const { disk } = context.ports;
     await disk.makeDirectory(dirname(path));
     const lock = await lockFile(disk, path);
-    try {
-      const place = await findPlace(path, context);
-      return new FileSink({ path, rotateBytes: rotate ?? null, traits: TRAITS, context, place, lock });
-    } catch (error) {
-      await lock.release();
-      throw error;
-    }
+    // Where it stands is looked for when it is asked: what is wrong there can be corrected while the destination stays open.
+    return new FileSink({ path, rotateBytes: rotate ?? null, traits: TRAITS, context, lock });
   },
 };
 
-/** The lock lies beside the file: a lock on the file itself would be lost when the file is set apart. */
 async function lockFile(disk: Disk, path: string): Promise<{ release(): Promise<void> }> {
   try {
-    return await disk.lock(`${path}.lock`);
+    return await disk.lock(lockPath(path));
   } catch (error) {
     if (!isWaybillError(error) || error.code !== 'LEDGER_LOCKED') throw error;
     throw new WaybillError('DESTINATION_LOCKED', `${path} is written by another process or destination`, { cause: error, facts: { path } });

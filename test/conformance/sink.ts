@@ -146,8 +146,11 @@ const TESTS = {
     peer.heal();
     if (sink.traits.dedupe === 'position') {
       assert.ok(sink.next !== undefined);
-      assert.equal(await sink.next(never()), 3);
-      await rejects(sink.write(batchOf(batch), never()));
+      // It may count the batch or not, as long as it says so and keeps to it.
+      const next = await sink.next(never());
+      assert.ok(next === 0 || next === 3, `it needs ${next} next`);
+      if (next === 0) await sink.write(batchOf(batch), never());
+      else await rejects(sink.write(batchOf(batch), never()));
     } else {
       await sink.write(batchOf(batch), never());
     }
