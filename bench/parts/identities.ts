@@ -94,7 +94,7 @@ function makeIdentities(): void {
   for (let at = 0; at < made.length; at++) made[at] = 0x40 | ((made[at] as number) & 0x1f);
 }
 
-/** Some more, after the merges have ended and before the next run has to be written: what it costs when events do not come at full speed. */
+/** Some more, after the merges have ended and before the next run has to be written: what it costs below full speed. */
 async function measureQuiet(): Promise<number> {
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   let took = 0;

@@ -5,7 +5,8 @@ export const SEED_BYTES = 16;
 
 /**
  * Turns (source, identity) into 64 bits, as two signed 32-bit halves in `high` and `low`.
- * The multipliers come from a secret seed, so that nobody can prepare identities that collide; a collision costs a comparison and nothing else.
+ * The multipliers come from a secret seed, so that nobody can prepare identities that collide; a collision costs a comparison and
+ * nothing else.
  * Signed, because small integers cost no allocation; files hold the same bits unsigned.
  */
 export class Fingerprint {

@@ -45,8 +45,8 @@ export interface IdentitiesFacts {
 /** An index of identities that was opened. */
 export interface OpenIdentities extends Identities {
   /**
-   * `null` when more can be added. Otherwise the caller has to wait before it accepts more: the disk is slower than the events, or the index is
-   * being rebuilt. It resolves when that may have ended, so it is asked again.
+   * `null` when more can be added. Otherwise the caller has to wait before it accepts more: the disk is slower than the events,
+   * or the index is being rebuilt. It resolves when that may have ended, so it is asked again.
    */
   ready(): Promise<void> | null;
   /** The identities of all entries below it are on disk. Retention must not remove an entry at or above it. */
@@ -276,16 +276,17 @@ class IdentityIndex implements OpenIdentities {
 
   /** Reads from the ledger what lies above the watermark, until every entry that has been numbered is in. */
   async #replay(onProgress: (progress: IdentitiesProgress) => void): Promise<void> {
-    const { clock } = this.#ports;
+    const { clock, log } = this.#ports;
     const { signal } = this.#closing;
     const reader = new EnvelopeReader();
     let at: number = Math.max(this.#store.watermark, this.#ledger.beginning());
     if (at > this.#store.watermark) {
-      this.#ports.log.warn('the identities of entries that the ledger no longer keeps are forgotten', {
+      log.warn('the identities of entries that the ledger no longer keeps are forgotten', {
         from: this.#store.watermark,
         below: at,
       });
     }
+    if (at < this.#ledger.assigned()) log.info('the index of identities reads the ledger', { from: at, through: this.#ledger.assigned() });
     while (at < this.#ledger.assigned()) {
       signal.throwIfAborted();
       if (at >= this.#ledger.size()) {

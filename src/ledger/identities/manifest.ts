@@ -39,7 +39,10 @@ export async function readManifest(disk: Disk, directory: string): Promise<Manif
   }
 }
 
-/** Replaces the manifest. After a failure either the old one or the new one is there; the files of both have to stay until a later call succeeds. */
+/**
+ * Replaces the manifest. After a failure either the old one or the new one is there;
+ * the files of both have to stay until a later call succeeds.
+ */
 export async function writeManifest(disk: Disk, directory: string, manifest: Manifest): Promise<void> {
   const temporary = `${directory}/${MANIFEST_NEW}`;
   const file = await disk.open(temporary, 'create');

@@ -86,7 +86,10 @@ export function decodeFooter(bytes: Uint8Array): Footer | null {
   return footer.blocks === blocksFor(footer.entries) ? footer : null;
 }
 
-/** Memory in the shape of a block. Columns are read in place, which needs a machine that keeps the lowest byte first, as all that Node runs on do. */
+/**
+ * Memory in the shape of a block. Columns are read in place, which needs a machine that keeps the lowest byte first,
+ * as all that Node runs on do.
+ */
 export class BlockBuffer {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;

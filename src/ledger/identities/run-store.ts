@@ -56,9 +56,11 @@ export class RunStore {
   async load(ledger: Pick<Ledger, 'size' | 'read' | 'beginning'>): Promise<string | null> {
     const { disk } = this.#ports;
     await disk.makeDirectory(this.directory);
-    const names = await disk.list(this.directory);
     const manifest = await readManifest(disk, this.directory);
-    if (manifest === 'missing') return names.some((name) => RUN_NAME.test(name)) ? 'the manifest is missing' : null;
+    if (manifest === 'missing') {
+      await this.#sweep();
+      return null;
+    }
     if (manifest === 'damaged') return 'the manifest is damaged';
     if (manifest.watermark > ledger.size()) return `it covers ${manifest.watermark} entries and the ledger has ${ledger.size()}`;
     const anchor = await anchorAt(manifest.watermark, ledger);
@@ -105,7 +107,10 @@ export class RunStore {
     return planFilter(entries, replaced.length === 0 ? left : (left * 2) / 3);
   }
 
-  /** Opens a run that was just written, with its filter if there is memory for it. Rejects with `RunDamaged` when the disk did not keep it. */
+  /**
+   * Opens a run that was just written, with its filter if there is memory for it.
+   * Rejects with `RunDamaged` when the disk did not keep it.
+   */
   async admit(name: string, replaced: readonly Run[]): Promise<Run> {
     let run: Run | undefined;
     await this.#exclusive(async () => {
@@ -151,7 +156,10 @@ export class RunStore {
     for (const run of [...this.runs].sort((a, b) => a.entries - b.entries)) await this.#loadFilter(run, []);
   }
 
-  /** Loads the filter of an open run if there is room. The filters of runs that are about to go make room; then they are slower for a moment. */
+  /**
+   * Loads the filter of an open run if there is room. The filters of runs that are about to go make room;
+   * then they are slower for a moment.
+   */
   async #loadFilter(run: Run, replaced: readonly Run[]): Promise<void> {
     const fits = (): boolean => this.bytes + run.filterBytesWanted <= this.#budget;
     if (!fits()) for (const old of replaced) old.dropFilter();

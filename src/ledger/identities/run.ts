@@ -39,7 +39,10 @@ export class Run {
     this.#probes = footer.probes;
   }
 
-  /** Opens a run file and checks all but its blocks. Rejects with `RunDamaged` when it is not there or not whole. `block` is working memory. */
+  /**
+   * Opens a run file and checks all but its blocks. Rejects with `RunDamaged` when it is not there or not whole.
+   * `block` is working memory.
+   */
   static async open(disk: Disk, directory: string, name: string, block: BlockBuffer): Promise<Run> {
     const path = `${directory}/${name}`;
     const length = await disk.length(path);
