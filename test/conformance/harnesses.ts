@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CodecType } from '../../src/codecs/table.ts';
 import type { SinkDefinition } from '../../src/contracts/sink.ts';
 import { file } from '../../src/sinks/file.ts';
 import { http } from '../../src/sinks/http.ts';
@@ -21,6 +22,9 @@ export const sinkHarnesses = {
     sinkConformance(http, httpHarness('a receiver that drops repeats', { idempotent: true, compress: 'zstd' }));
   },
 } as const satisfies Record<SinkType, () => void>;
+
+/** The ending of each codec's golden file: a new codec is one row here. */
+export const codecGoldens = { native: 'ndjson' } as const satisfies Record<CodecType, string>;
 
 const CANNOT_BUSY = { test: 'busy, and when to come back', reason: 'a disk does not ask to wait' } as const;
 
