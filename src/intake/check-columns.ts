@@ -1,3 +1,5 @@
+import { assert } from '../contracts/assert.ts';
+import { readTree } from './check-tree.ts';
 import type { Checked } from './checked.ts';
 import { noted } from './scan.ts';
 import { textOf } from './scan-names.ts';
@@ -5,7 +7,8 @@ import { NOTE_IDENTITY, NOTE_PRODUCER } from './scan-plan.ts';
 import { BACKSLASH, QUOTE } from './scan-tokens.ts';
 import { identityText } from './scan-values.ts';
 
-type Producers = Map<number, { readonly id: string; readonly epoch: number; readonly seq: number }>;
+type Producer = { readonly id: string; readonly epoch: number; readonly seq: number };
+type Producers = Map<number, Producer>;
 
 /** The columns of a submission while it is read. They grow by doubling, so that nobody has to count the events first. */
 export class Columns {
@@ -75,11 +78,8 @@ export class Columns {
   }
 
   #producer(k: number, start: number, end: number): void {
-    const { id, epoch, seq } = JSON.parse(Buffer.from(this.#bytes.subarray(start, end)).toString()) as {
-      id: string;
-      epoch: number;
-      seq: number;
-    };
+    const text = Buffer.from(this.#bytes.subarray(start, end)).toString();
+    const { id, epoch, seq } = text.includes('\\') ? escapedProducer(text) : (JSON.parse(text) as Producer);
     // Adding zero turns a `-0` into the count that it means.
     this.#producers.set(k, { id, epoch: epoch + 0, seq: seq + 0 });
   }
@@ -90,6 +90,23 @@ export class Columns {
     this.#idStarts = doubled(this.#idStarts);
     this.#idEnds = doubled(this.#idEnds);
   }
+}
+
+/**
+ * Reads a producer that has escapes without `JSON.parse`: that of this engine can give a name with an escape the name of a property
+ * that some other text had in this place before (https://github.com/nodejs/node/issues/63785), and texts are other people's.
+ */
+function escapedProducer(text: string): Producer {
+  const read = readTree(text);
+  assert('tree' in read && read.tree.kind === 'object', 'a producer that was scanned is an object');
+  const { members } = read.tree;
+  const value = (name: string): unknown => {
+    const member = members.get(name);
+    return member?.kind === 'plain' ? member.value : undefined;
+  };
+  const [id, epoch, seq] = [value('id'), value('epoch'), value('seq')];
+  assert(typeof id === 'string' && typeof epoch === 'number' && typeof seq === 'number', 'a producer that was scanned has its fields');
+  return { id, epoch, seq };
 }
 
 function doubled(column: Uint32Array): Uint32Array {

@@ -270,6 +270,16 @@ describe('waybill/1', () => {
     assert.deepEqual(check(event, 'object', waybill).producers.get(0), { id: 'p', epoch: 0, seq: 12 });
   });
 
+  test('names of a producer may be written with escapes, whatever names others have sent before', () => {
+    // In some engines a property name of backslashes misleads `JSON.parse` about the names of later texts.
+    const seen = [String.raw`{"id":"p","epoch":1,"\\u0":3}`, String.raw`{"id":"p","epoch":1,"\\u007":3}`].map(
+      (text) => JSON.parse(text) as unknown,
+    );
+    const event = JSON.stringify({ ...good, producer: { id: 'p', epoch: 1, seq: 3 } }).replace('"seq"', String.raw`"\u0073eq"`);
+    assert.deepEqual(check(event, 'object', waybill).producers.get(0), { id: 'p', epoch: 1, seq: 3 });
+    assert.equal(seen.length, 2);
+  });
+
   test('a faulty event that can be kept still has its identity and stands on one line', () => {
     const checked = check(`[{"id":"k1",\n"outcome":"maybe"}]`, 'array', waybill);
     assert.deepEqual(ids(checked), ['k1']);

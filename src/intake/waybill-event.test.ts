@@ -8,6 +8,8 @@ import { FAULT_CODES } from '../contracts/faults.ts';
 import { explain } from './check-explain.ts';
 import { FORMS } from './check-forms.ts';
 import type { Rule } from './check-rules.ts';
+import type { Tree } from './check-tree.ts';
+import { readTree } from './check-tree.ts';
 import { waybillEventRule } from './waybill-event.ts';
 import { waybillEventJsonSchema } from './waybill-event-schema.ts';
 
@@ -87,7 +89,9 @@ test('the JSON Schema says the same as the checks, wherever a schema can say it'
     const codes = explain(Buffer.from(text), waybillEventRule).map(({ code }) => code);
     // A name that means something to the language, or a text of characters outside the first plane, is read in ways of its own.
     if (/__proto__|constructor|[\ud800-\udfff]|\\u[dD]/.test(text)) continue;
-    const fits = reader.safeParse(safeJson(text)).success;
+    const read = readTree(text);
+    if ('why' in read) continue;
+    const fits = reader.safeParse(valueOf(read.tree)).success;
     if (codes.length === 0) {
       assert.equal(fits, true, text);
       taken += 1;
@@ -99,10 +103,9 @@ test('the JSON Schema says the same as the checks, wherever a schema can say it'
   assert.ok(taken > 200 && refused > 200, `${taken} were taken and ${refused} refused`);
 });
 
-function safeJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+/** The value of a tree: not by `JSON.parse`, which some engines mislead with escaped names. */
+function valueOf(tree: Tree): unknown {
+  if (tree.kind === 'plain') return tree.value;
+  if (tree.kind === 'list') return tree.items.map(valueOf);
+  return Object.fromEntries([...tree.members].map(([name, member]) => [name, valueOf(member)]));
 }

@@ -11,6 +11,7 @@ import { Dice } from './dice.ts';
 import { jsonText, mutated } from './json.ts';
 import type { FuzzCount } from './json-check.ts';
 import { eventText } from './json-event.ts';
+import { inHex, isJson, plainValue } from './json-value.ts';
 
 const cases: readonly (readonly [rules: CheckRules, rule: ObjectRule])[] = [
   [{ schema: 'json', idField: null }, jsonEventRule(null)],
@@ -59,12 +60,9 @@ function linesOf(body: Buffer): Expected[] {
 
 function itemsOf(body: Buffer): Expected[] | null {
   if (!isUtf8(body)) return null;
-  try {
-    const value: unknown = JSON.parse(body.toString());
-    return Array.isArray(value) ? value.map((item: unknown) => ({ value: item })) : null;
-  } catch {
-    return null;
-  }
+  const text = body.toString();
+  const value = isJson(text) ? plainValue(text) : null;
+  return Array.isArray(value) ? value.map((item: unknown) => ({ value: item })) : null;
 }
 
 function compare(checked: Checked, at: number, expected: Expected, rules: CheckRules, rule: ObjectRule, place: string): void {
@@ -76,15 +74,17 @@ function compare(checked: Checked, at: number, expected: Expected, rules: CheckR
     // Only what is kept is brought onto one line, and only by turning breaks into spaces.
     const same = event.equals(expected.bytes) || event.toString('latin1') === expected.bytes.toString('latin1').replaceAll('\r', ' ');
     assert.ok(same, `event ${at} of ${place}`);
-  } else assert.deepEqual(JSON.parse(event.toString()), expected.value, `event ${at} of ${place}`);
+  } else assert.deepEqual(plainValue(event.toString()), expected.value, `event ${at} of ${place}`);
   const fits = isUtf8(event) && explain(event, rule).length === 0;
   assert.equal(fault === undefined, fits, `event ${at} of ${place}`);
   if (!fits) return;
   assert.ok(!event.includes(0x0a) && !event.includes(0x0d), `event ${at} of ${place}`);
-  const value = (JSON.parse(event.toString()) as Record<string, unknown>)['id'];
+  const value = (plainValue(event.toString()) as Record<string, unknown>)[inHex('id')];
   const named = (rules.idField !== null || rules.schema === 'waybill/1') && value !== undefined;
   const id = Buffer.from(checked.bytes.subarray(checked.idStarts[at], checked.idEnds[at])).toString();
   if (!named) assert.equal(id, '', place);
-  else if (typeof value === 'string') assert.equal(id, JSON.stringify(value).slice(1, -1), place);
-  else assert.ok(Object.is(JSON.parse(id), value), place);
+  else if (typeof value === 'string') {
+    assert.equal(inHex(JSON.parse(`"${id}"`) as string), value, place);
+    assert.equal(JSON.stringify(JSON.parse(`"${id}"`)), `"${id}"`, place);
+  } else assert.ok(Object.is(JSON.parse(id), value), place);
 }
