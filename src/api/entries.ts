@@ -1,4 +1,4 @@
-import type { Batch } from '../contracts/entry.ts';
+import { native } from '../codecs/native.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import { asIndex } from '../contracts/units.ts';
 import type { Answer } from './answer.ts';
@@ -17,7 +17,7 @@ export async function entries({ query }: Call, ledger: Pick<Ledger, 'read' | 'si
   const through = Math.min(size, from + wholeNumber(query, 'limit', LIMIT, LIMIT_MAX));
   // The first read is made before the status is sent, so that what is no longer there is an error and not an empty list.
   const first = from < through ? await readLines(ledger, from, through) : null;
-  const headers = { 'content-type': 'application/x-ndjson', 'waybill-size': String(size) };
+  const headers = { 'content-type': native.contentType, 'waybill-size': String(size) };
   return { status: 200, headers, body: first === null ? '' : lines(ledger, first, through) };
 }
 
@@ -37,20 +37,5 @@ interface Page {
 
 async function readLines(ledger: Pick<Ledger, 'read'>, from: number, through: number): Promise<Page> {
   const batch = await ledger.read(asIndex(from), { entries: through - from, bytes: READ_BYTES });
-  return { bytes: spliced(batch), next: from + batch.count };
-}
-
-/** Each entry as `{"index":i,"entry":…}` and a line feed. */
-function spliced({ first, count, bytes, starts, ends }: Batch): Uint8Array {
-  let length = 0;
-  for (let k = 0; k < count; k++) length += (ends[k] as number) - (starts[k] as number) + 32 + 16;
-  const out = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (let k = 0; k < count; k++) {
-    at += out.write(`{"index":${first + k},"entry":`, at, 'latin1');
-    out.set(bytes.subarray(starts[k], ends[k]), at);
-    at += (ends[k] as number) - (starts[k] as number);
-    at += out.write('}\n', at, 'latin1');
-  }
-  return out.subarray(0, at);
+  return { bytes: native.encode(batch).bytes, next: from + batch.count };
 }

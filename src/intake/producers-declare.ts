@@ -1,3 +1,4 @@
+import { isWaybillError } from '../contracts/errors.ts';
 import type { Clock, Log } from '../contracts/ports.ts';
 import type { Producers } from './producers.ts';
 import type { ControlFact } from './sequencer-control.ts';
@@ -18,7 +19,8 @@ export interface GapDeclarer {
 }
 
 /**
- * Declares gaps until the signal ends it. It never rejects: what could not be written now is still due at the next look.
+ * Declares gaps until the signal ends it. What could not be written now is still due at the next look; it rejects only for a broken promise
+ * of this program.
  * An entry that is durable is in the fold by then, so nothing is declared twice, and a crash between decision and entry only delays it.
  */
 export async function declareGaps(declarer: GapDeclarer, signal: AbortSignal): Promise<void> {
@@ -33,7 +35,8 @@ export async function declareGaps(declarer: GapDeclarer, signal: AbortSignal): P
       }
     } catch (error) {
       if (signal.aborted) return;
-      log.warn('a gap could not be declared yet', { error: error instanceof Error ? error.message : String(error) });
+      if (!isWaybillError(error)) throw error;
+      log.warn('a gap could not be declared yet', { code: error.code, message: error.message });
     }
   }
 }

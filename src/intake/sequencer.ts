@@ -67,6 +67,8 @@ export interface Intake extends Sequencer {
   control(type: string, facts: Readonly<Record<string, unknown>>, key?: string): Promise<Index>;
   readonly refused: RefusedEvents;
   status(): IntakeStatus;
+  /** Resolves with the reason once a promise of this program was broken in the background, and never otherwise: the process has to stop. */
+  readonly failed: Promise<unknown>;
   /** Ends the work in the background. What was submitted before goes its way. */
   close(): Promise<void>;
 }
@@ -98,10 +100,13 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   const everyMs = Math.max(10, Math.min(...[...sources.keys(), ''].map(gapAfterMs)) / 8);
   const now = () => receivedAt.peek();
   const control = (fact: ControlFact) => controls.append(fact);
-  const declaring = declareGaps({ clock, log, producers: fold.producers, now, gapAfterMs, everyMs, control }, closing.signal);
+  const failed = Promise.withResolvers<unknown>();
+  const gaps = { clock, log, producers: fold.producers, now, gapAfterMs, everyMs, control };
+  const declaring = declareGaps(gaps, closing.signal).catch((error: unknown) => failed.resolve(error));
 
   return {
     refused,
+    failed: failed.promise,
     sequence: (submission, signal) => sequencer.sequence(submission, signal),
     check(source, body, shape, countMax) {
       const rules = sources.get(source);
