@@ -37,6 +37,7 @@ export interface Disk {
   list(directory: string): Promise<readonly string[]>;
   /** The length of a file in bytes, or `null` when it is not there. */
   length(path: string): Promise<number | null>;
+  /** Makes a directory and those above it where they are not there, durably. */
   makeDirectory(path: string): Promise<void>;
   /** Replaces `to` if it exists. Durable only after `syncDirectory`. */
   rename(from: string, to: string): Promise<void>;

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { WaybillError } from '../../contracts/errors.ts';
 import type { Disk, Ports } from '../../contracts/ports.ts';
 import { identityOf, SEGMENT_HEADER_BYTES, segmentHeader, segmentName } from './layout.ts';
@@ -29,8 +28,6 @@ export async function createEmbeddedLedger(
     await writeWhole(disk, `${path}/ledger.new`, Buffer.from(describeLedger({ origin, id }, clock.now())));
     await disk.rename(`${path}/ledger.new`, `${path}/ledger.json`);
     await disk.syncDirectory(path);
-    // The name of the directory itself has to survive as well.
-    await disk.syncDirectory(dirname(path));
   } finally {
     await lock.release();
   }

@@ -40,6 +40,8 @@ export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<P
   try {
     const facts = await readFacts(disk, options);
     const identity = identityOf(facts.id);
+    // Who created the ledger may have died before its name was durable, and from here on entries depend on it.
+    await disk.syncDirectory(path);
     const recovered = await recover(disk, path, identity, log);
     // What was prepared has no name in the order yet, and holds nothing.
     for (const left of [`${path}/segments/prepared`, `${path}/snapshots/new`])

@@ -116,10 +116,9 @@ class Walk {
     this.#applyFrom = snapshot?.frame ?? 0;
     this.segment = segment;
     this.index = segment.first;
-    // A snapshot in the middle of its segment does not say what the segment begins with.
-    const known = snapshot === null || snapshot.at === SEGMENT_HEADER_BYTES;
-    this.frame = known ? this.#applyFrom : -1;
-    this.group = known ? (snapshot?.group ?? 0) : -1;
+    // A snapshot covers some frames of its segment, and does not say which ones those are.
+    this.frame = snapshot === null ? 0 : -1;
+    this.group = snapshot === null ? 0 : -1;
   }
 
   /** Goes on in another segment. */

@@ -1,5 +1,4 @@
 import type { Disk, Log } from '../../contracts/ports.ts';
-import { SEGMENT_HEADER_BYTES } from './layout.ts';
 import { encodeSnapshot, writeSnapshot } from './snapshot.ts';
 import type { Space } from './space.ts';
 import type { LedgerState } from './state.ts';
@@ -29,7 +28,7 @@ export interface SnapshotsOptions {
  */
 export class Snapshots {
   readonly #options: SnapshotsOptions;
-  #taken: { readonly stored: Buffer; readonly frame: number; readonly ready: () => boolean } | null = null;
+  #taken: { readonly stored: Buffer; readonly frame: number } | null = null;
   #writing: Promise<void> | null = null;
   #due = false;
   #bytes = 0;
@@ -50,7 +49,7 @@ export class Snapshots {
     this.#bytes += bytes;
     if (this.#bytes >= EVERY_BYTES) this.#due = true;
     if (this.#due && this.#taken === null) this.#take();
-    if (this.#writing === null && this.#taken?.ready() === true) this.#writing = this.#write();
+    if (this.#writing === null && this.#taken !== null && this.#options.stream.durableFrame >= this.#taken.frame) this.#writing = this.#write();
   }
 
   /** Takes a snapshot of a ledger at rest and writes it. */
@@ -70,9 +69,7 @@ export class Snapshots {
     fold();
     const { frame, group, segment, at } = stream.place;
     const snapshot = { frame, group, size: stream.index, segment: segment.first, at, beginning: beginning(), ...state.toJson() };
-    // A place at the head of a segment means nothing before that segment has its name.
-    const ready = (): boolean => stream.durableFrame >= frame && (at > SEGMENT_HEADER_BYTES || segment.named);
-    this.#taken = { stored: encodeSnapshot(snapshot, salt), frame, ready };
+    this.#taken = { stored: encodeSnapshot(snapshot, salt), frame };
     this.#due = false;
     this.#bytes = 0;
   }

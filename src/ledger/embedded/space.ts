@@ -56,7 +56,7 @@ interface Waiter {
 }
 
 /** Written ahead a slice at a time. Shared memory, so that the disk's own thread can read it without a copy. */
-const ZEROS = Buffer.from(new SharedArrayBuffer(1024 * 1024));
+const ZEROS = Buffer.from(new SharedArrayBuffer(256 * 1024));
 const PAGE_BYTES = 4096;
 
 /** Room that is held until it is used or released; the second release does nothing. */
@@ -87,7 +87,6 @@ export class ClaimedRoom implements Room {
  */
 export class Space {
   readonly #options: SpaceOptions;
-  readonly #zeros: Buffer;
   readonly #waiting: Record<Purpose, Waiter[]> = { control: [], events: [] };
   #current: OpenSegment;
   #prepared: OpenSegment | null = null;
@@ -103,7 +102,6 @@ export class Space {
     this.#options = options;
     this.#current = options.current;
     this.#otherBytes = options.otherBytes;
-    this.#zeros = ZEROS.subarray(0, Math.min(ZEROS.length, Math.max(PAGE_BYTES, options.limits.aheadBytes)));
   }
 
   /** Bytes that the ledger takes on the disk. */
@@ -248,7 +246,7 @@ export class Space {
           why = limitReached(this.#options.limits);
           break;
         }
-        await segment.file.write(this.#zeros.subarray(0, slice), segment.allocated);
+        await segment.file.write(ZEROS.subarray(0, slice), segment.allocated);
         // The segment may have been turned meanwhile; then its zeros are about to be cut off.
         if (segment === this.#current) segment.allocated += slice;
       }
@@ -256,9 +254,10 @@ export class Space {
       why = error;
       if (!isFull(error)) this.#options.fail(error as Error);
     }
-    this.#growing = false;
     this.serve();
     if (why !== null) this.#refuseUnfit(why);
+    // Only now, because who is served asks for more space when little is left.
+    this.#growing = false;
   }
 
   #refuseUnfit(why: unknown): void {
@@ -283,7 +282,7 @@ export class Space {
 
   /** How many zeros may be written at once, at most `wanted`; 0 at the limit. */
   #slice(wanted: number): number {
-    const allowed = Math.min(wanted, this.#zeros.length, this.#options.limits.limitBytes - this.used);
+    const allowed = Math.min(wanted, ZEROS.length, this.#options.limits.limitBytes - this.used);
     return allowed < wanted && allowed < PAGE_BYTES ? 0 : Math.max(0, allowed);
   }
 
@@ -322,7 +321,7 @@ export class Space {
         const slice = wanted > 0 ? this.#slice(wanted) : 0;
         if (slice === 0) break;
         // Flushed slice by slice: the disk's thread also has the flushes of the stream to do in between.
-        await this.#prepared.file.commit(this.#zeros.subarray(0, slice), this.#prepared.allocated);
+        await this.#prepared.file.commit(ZEROS.subarray(0, slice), this.#prepared.allocated);
         this.#prepared.allocated += slice;
       }
       if (this.#prepared.allocated < this.#preparedGoal() - this.#options.limits.aheadBytes) throw limitReached(this.#options.limits);

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { chance, contentOf, Script, script, simpleRun, append } from '../../../test/conformance/ledger-workload.ts';
+import { CRASH_STYLES, type CrashStyle, MemoryDisk } from '../../../test/conformance/memory-disk.ts';
+import { createEmbeddedLedger } from './create.ts';
+import { openEmbeddedLedger } from './embedded.ts';
+import { OPTIONS, portsOf } from '../../../test/conformance/small-ledger.ts';
+
+/** A process that creates a ledger, plays a script and closes it, on a disk that dies after an operation. */
+async function lifeUntil(crashAfter: number): Promise<{ readonly disk: MemoryDisk; readonly played: Script; readonly finished: boolean }> {
+  const disk = new MemoryDisk();
+  disk.crashAfter = crashAfter;
+  const played = new Script(script(1, 46));
+  const life = async (): Promise<boolean> => {
+    await createEmbeddedLedger(OPTIONS, portsOf(disk));
+    const ledger = await openEmbeddedLedger(OPTIONS, portsOf(disk));
+    await played.play(ledger, 2);
+    await ledger.close();
+    return true;
+  };
+  const finished = await Promise.race([life(), disk.crashed.then(() => false)]);
+  return { disk, played, finished };
+}
+
+/** The next process: it must find what was answered, and be able to go on. */
+async function checkNextLife(disk: MemoryDisk, played: Script, what: string, powerFails = false): Promise<void> {
+  try {
+    if ((await disk.length(`${OPTIONS.path}/ledger.json`)) === null) {
+      assert.equal(played.answered, 0);
+      await createEmbeddedLedger(OPTIONS, portsOf(disk));
+    }
+    const ledger = await openEmbeddedLedger(OPTIONS, portsOf(disk));
+    const calls = played.check(await contentOf(ledger));
+    played.answered = played.issued = calls;
+    // What the next process counts must not be in the page cache only.
+    if (powerFails) played.check(await contentOf(await openEmbeddedLedger(OPTIONS, portsOf(disk.afterCrash('lost', chance(3))))));
+    const size = ledger.size();
+    assert.equal(await append(ledger, simpleRun('later', 3)), size);
+    await ledger.journal.append('later', 'record');
+    await ledger.close();
+    const again = await openEmbeddedLedger(OPTIONS, portsOf(disk));
+    assert.equal(again.size(), size + 3);
+    assert.equal(again.sequence('later'), 3);
+    assert.deepEqual(again.journal.load('later').records, ['record']);
+    const { entries, state } = await contentOf(again);
+    played.check({ entries: entries.slice(0, size), state });
+    await again.close();
+  } catch (error) {
+    throw new Error(`${what}: ${String(error)}`, { cause: error });
+  }
+}
+
+describe('a loss of power', () => {
+  test('after every disk operation of a script, with every style of lost writes, loses nothing that was answered', async () => {
+    let runs = 0;
+    for (let crashAfter = 1; ; crashAfter++) {
+      const { disk, played, finished } = await lifeUntil(crashAfter);
+      await checkNextLife(disk.afterKill(), played.copy(), `operation ${crashAfter}, the process only`, true);
+      for (const style of CRASH_STYLES) {
+        await checkNextLife(disk.afterCrash(style, chance(crashAfter)), played.copy(), `operation ${crashAfter}, ${style}`);
+        runs++;
+      }
+      if (finished) break;
+    }
+    assert.ok(runs > 400, `only ${runs} runs`);
+  });
+
+  test('while the next process recovers, at every operation of that, loses nothing either', async () => {
+    let runs = 0;
+    for (let crashAfter = 8; ; crashAfter += 2) {
+      const { disk, played, finished } = await lifeUntil(crashAfter);
+      if (finished) break;
+      const styles: readonly CrashStyle[] = ['sectors', 'junk'];
+      const style = styles[(crashAfter >>> 1) % 2] as CrashStyle;
+      const found = disk.afterCrash(style, chance(crashAfter));
+      if ((await found.length(`${OPTIONS.path}/ledger.json`)) === null) continue;
+      for (let second = 1; ; second++) {
+        const next = disk.afterCrash(style, chance(crashAfter));
+        next.crashAfter = second;
+        const opened = openEmbeddedLedger(OPTIONS, portsOf(next)).then(() => true);
+        const recovered = await Promise.race([opened, next.crashed.then(() => false)]);
+        const what = `operation ${crashAfter}, ${style}, then operation ${second} of the recovery`;
+        await checkNextLife(next.afterCrash('sectors', chance(second)), played.copy(), what);
+        runs++;
+        if (recovered) break;
+      }
+    }
+    assert.ok(runs > 150, `only ${runs} runs`);
+  });
+});

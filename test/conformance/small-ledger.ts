@@ -1,0 +1,36 @@
+import type { Disk, Log, Ports } from '../../src/contracts/ports.ts';
+import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
+import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
+import type { EmbeddedOptions } from '../../src/ledger/embedded/options.ts';
+
+/** A ledger so small that segments end, groups are cut and memory is given back all the time. */
+export const OPTIONS = {
+  origin: 'test.example/audit',
+  path: '/ledger',
+  limitBytes: null,
+  segmentBytes: 8_192,
+  reservedBytes: 4_096,
+  ringBytes: 65_536,
+  aheadBytes: 8_192,
+  groupBytes: 16_384,
+} as const satisfies EmbeddedOptions;
+
+const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** The ports of a ledger on this disk: nothing else of the world matters to it. */
+export function portsOf(disk: Disk, log: Log = SILENT): Pick<Ports, 'disk' | 'clock' | 'random' | 'log'> {
+  const clock = { now: () => 1_796_000_000_000, monotonic: () => 0, sleep: () => new Promise<void>(() => undefined) };
+  const random = { next: () => 0.5, bytes: (count: number) => Uint8Array.from({ length: count }, (_, k) => (k * 37 + 11) & 0xff) };
+  return { disk, clock, random, log };
+}
+
+/** Creates a ledger and opens it. */
+export async function newLedger(disk: Disk, options: EmbeddedOptions = OPTIONS): Promise<EmbeddedLedger> {
+  await createEmbeddedLedger(options, portsOf(disk));
+  return openEmbeddedLedger(options, portsOf(disk));
+}
+
+/** Opens a ledger that is there. */
+export function reopen(disk: Disk, options: EmbeddedOptions = OPTIONS): Promise<EmbeddedLedger> {
+  return openEmbeddedLedger(options, portsOf(disk));
+}
