@@ -1,4 +1,4 @@
-import { close, fstat, read, readSync } from 'node:fs';
+import { close, fstat, fstatSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
@@ -14,52 +14,52 @@ const closeDescriptor = promisify(close);
 /** What an error calls the step that failed. */
 const VERBS: Readonly<Record<number, string>> = { [STEP.write]: 'write to', [STEP.flush]: 'flush', [STEP.truncate]: 'truncate' };
 
-interface Reading {
+const NONE: readonly Pending[] = [];
+
+/** A call that is under way, and the bytes `at … end` that it reads or changes. */
+interface Pending {
   readonly at: number;
   readonly end: number;
-  settled: Promise<unknown>;
+  settled: Promise<void>;
 }
 
 /**
  * An open file. What changes it goes to the disk thread, which keeps the order; reads go to the thread pool beside it.
- * A read waits for the changes that were asked for before it. A change waits for an earlier read only where the two touch.
+ * A read and a change wait for each other only where they touch: elsewhere nobody could tell which one came first.
  */
 export class RealDiskFile implements DiskFile {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #writer: () => DiskWriter;
-  readonly #readings = new Set<Reading>();
-  /** Settles with the last change that was asked for; `null` when none is under way. */
-  #lastChange: Promise<void> | null = null;
+  readonly #readings = new Set<Pending>();
+  readonly #changes = new Set<Pending>();
+  /** How long the file is at least once everything that was asked for is done: a change beyond it also changes what lies between. */
+  #lengthMin: number;
   /** Settles when a change that had to wait for a read has been handed to the disk thread; later changes queue behind it. */
   #gate: Promise<void> | null = null;
   #lost: WaybillError | null = null;
   #shrunk = false;
   #closed = false;
 
-  constructor(descriptor: number, path: string, writer: () => DiskWriter) {
+  constructor(descriptor: number, path: string, length: number, writer: () => DiskWriter) {
     this.#descriptor = descriptor;
+    this.#lengthMin = length;
     this.#path = path;
     this.#writer = writer;
   }
 
-  async length(): Promise<number> {
+  length(): Promise<number> {
     this.#assertOpen();
-    await this.#lastChange;
-    try {
-      return (await statOf(this.#descriptor)).size;
-    } catch (error) {
-      throw diskError('measure', this.#path, error);
-    }
+    const length = this.#changes.size === 0 ? this.#measure() : settled(this.#changes).then(() => this.#measure());
+    track(this.#readings, 0, Number.POSITIVE_INFINITY, length);
+    return length;
   }
 
   read(at: number, length: number): Promise<Uint8Array> {
     this.#assertOpen();
-    const bytes = this.#lastChange === null ? this.#readRange(at, length) : this.#lastChange.then(() => this.#readRange(at, length));
-    const reading: Reading = { at, end: at + length, settled: bytes };
-    const forget = (): void => void this.#readings.delete(reading);
-    reading.settled = bytes.then(forget, forget);
-    this.#readings.add(reading);
+    const touched = touching(this.#changes, at, at + length);
+    const bytes = touched.length === 0 ? this.#readRange(at, length) : settled(touched).then(() => this.#readRange(at, length));
+    track(this.#readings, at, at + length, bytes);
     return bytes;
   }
 
@@ -79,25 +79,27 @@ export class RealDiskFile implements DiskFile {
   }
 
   write(bytes: Uint8Array, at: number): Promise<void> {
-    return this.#change(OPERATION.write, bytes, at, at + bytes.length);
+    return this.#change(OPERATION.write, bytes, at, this.#extend(at, bytes.length));
   }
 
   sync(): Promise<void> {
-    return this.#change(OPERATION.sync, null, 0, 0);
+    return this.#change(OPERATION.sync, null, 0, { from: 0, to: 0 });
   }
 
   commit(bytes: Uint8Array, at: number): Promise<void> {
-    return this.#change(OPERATION.commit, bytes, at, at + bytes.length);
+    return this.#change(OPERATION.commit, bytes, at, this.#extend(at, bytes.length));
   }
 
   truncate(length: number): Promise<void> {
-    return this.#change(OPERATION.truncate, null, length, Number.POSITIVE_INFINITY);
+    const from = Math.min(length, this.#lengthMin);
+    this.#lengthMin = length;
+    return this.#change(OPERATION.truncate, null, length, { from, to: Number.POSITIVE_INFINITY });
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await Promise.all([this.#lastChange, ...[...this.#readings].map((reading) => reading.settled)]);
+    await Promise.all([settled(this.#changes), settled(this.#readings)]);
     try {
       await closeDescriptor(this.#descriptor);
     } catch (error) {
@@ -109,22 +111,26 @@ export class RealDiskFile implements DiskFile {
     assert(!this.#closed, `${this.#path} was used after it was closed`);
   }
 
-  /** Puts a change of the bytes `at … end` in its turn. */
-  #change(operation: Operation, bytes: Uint8Array | null, at: number, end: number): Promise<void> {
+  /** The bytes that a write changes: behind the end of the file also those up to its beginning, which become zero. */
+  #extend(at: number, length: number): { readonly from: number; readonly to: number } {
+    if (length === 0) return { from: at, to: at };
+    const from = Math.min(at, this.#lengthMin);
+    this.#lengthMin = Math.max(this.#lengthMin, at + length);
+    return { from, to: at + length };
+  }
+
+  /** Puts a change in its turn. */
+  #change(operation: Operation, bytes: Uint8Array | null, at: number, { from, to }: { from: number; to: number }): Promise<void> {
     this.#assertOpen();
-    const touched = [...this.#readings].filter((reading) => reading.at < end && at < reading.end);
+    const touched = touching(this.#readings, from, to);
     const direct = this.#gate === null && touched.length === 0;
     const done = direct ? this.#submit(operation, bytes, at) : this.#submitAfter(touched, operation, bytes, at);
-    const forget = (): void => {
-      if (this.#lastChange === settled) this.#lastChange = null;
-    };
-    const settled: Promise<void> = done.then(forget, forget);
-    this.#lastChange = settled;
+    track(this.#changes, from, to, done);
     return done;
   }
 
-  #submitAfter(touched: readonly Reading[], operation: Operation, bytes: Uint8Array | null, at: number): Promise<void> {
-    const turn = Promise.all([this.#gate, ...touched.map((reading) => reading.settled)]).then(() => {});
+  #submitAfter(touched: readonly Pending[], operation: Operation, bytes: Uint8Array | null, at: number): Promise<void> {
+    const turn = Promise.all([this.#gate, settled(touched)]).then(() => {});
     this.#gate = turn;
     const done = turn.then(() => this.#submit(operation, bytes, at));
     // This follows the line above, so that the gate opens only after the change has been handed over.
@@ -143,6 +149,7 @@ export class RealDiskFile implements DiskFile {
     else if (operation !== OPERATION.write) this.#shrunk = false;
     const { failedStep, errno } = await this.#answer(complete, bytes, at);
     if (failedStep === STEP.none) return;
+    this.#lengthMin = Math.min(this.#lengthMin, fstatSync(this.#descriptor).size);
     const verb = VERBS[failedStep] ?? 'change';
     const error = diskError(verb, this.#path, Object.assign(new Error(verb), { errno }));
     if (failedStep === STEP.flush) this.#lose(error);
@@ -163,6 +170,14 @@ export class RealDiskFile implements DiskFile {
     this.#lost = new WaybillError('DISK_FAILED', message, { cause, facts: { path: this.#path } });
   }
 
+  async #measure(): Promise<number> {
+    try {
+      return (await statOf(this.#descriptor)).size;
+    } catch (error) {
+      throw diskError('measure', this.#path, error);
+    }
+  }
+
   async #readRange(at: number, length: number): Promise<Uint8Array> {
     const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     let filled = 0;
@@ -177,4 +192,21 @@ export class RealDiskFile implements DiskFile {
     }
     return filled === length ? bytes : bytes.subarray(0, filled);
   }
+}
+
+function touching(pending: ReadonlySet<Pending>, at: number, end: number): readonly Pending[] {
+  if (pending.size === 0) return NONE;
+  return [...pending].filter((call) => call.at < end && at < call.end);
+}
+
+/** Keeps a call in the set until it has settled. */
+function track(pending: Set<Pending>, at: number, end: number, done: Promise<unknown>): void {
+  const call: Pending = { at, end, settled: Promise.resolve() };
+  const forget = (): void => void pending.delete(call);
+  call.settled = done.then(forget, forget);
+  pending.add(call);
+}
+
+async function settled(pending: Iterable<Pending>): Promise<void> {
+  await Promise.all(Array.from(pending, (call) => call.settled));
 }

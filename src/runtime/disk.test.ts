@@ -21,6 +21,15 @@ const shared = (value: string): Uint8Array => {
   return bytes;
 };
 
+/** Whole numbers below a bound, the same for the same seed. */
+function randomOf(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >>> 8) % below;
+  };
+}
+
 describe('files', () => {
   test('a commit of shared memory and one of ordinary memory are both in the file', async () => {
     const path = join(directory, 'commit');
@@ -60,6 +69,38 @@ describe('files', () => {
     assert.equal(text(await end), 'end');
     assert.equal(await length, 13);
     await file.close();
+  });
+
+  test('whatever is asked for at once, each call sees what was asked for before it and nothing after', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const file = await disk.open(join(directory, `model-${seed}`), 'create');
+      const chance = randomOf(seed);
+      let model: number[] = [];
+      const checks: Promise<void>[] = [];
+      for (let call = 0; call < 120; call++) {
+        const [at, length] = [chance(40), chance(40)];
+        const kind = chance(6);
+        if (kind <= 1) {
+          const fill = String.fromCharCode(97 + (call % 26)).repeat(length);
+          const bytes = kind === 0 ? shared(fill) : Buffer.from(fill);
+          checks.push(call % 2 === 0 ? file.write(bytes, at) : file.commit(bytes, at));
+          if (length > 0) while (model.length < at) model.push(0);
+          for (let k = 0; k < length; k++) model[at + k] = 97 + (call % 26);
+        } else if (kind === 2) {
+          checks.push(file.truncate(at));
+          model = Array.from({ length: at }, (_, k) => model[k] ?? 0);
+        } else if (kind === 3) {
+          const expected = model.length;
+          checks.push(file.length().then((found) => assert.equal(found, expected, `seed ${seed}, call ${call}`)));
+        } else {
+          const expected = model.slice(at, at + length);
+          checks.push(file.read(at, length).then((found) => assert.deepEqual([...found], expected, `seed ${seed}, call ${call}`)));
+        }
+        if (chance(10) === 0) await checks.at(-1);
+      }
+      await Promise.all(checks);
+      await file.close();
+    }
   });
 
   test('buffers that the thread has forgotten are made known again', async () => {

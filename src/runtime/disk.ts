@@ -1,4 +1,4 @@
-import { constants, open } from 'node:fs';
+import { constants, fstatSync, open } from 'node:fs';
 import { mkdir, readdir, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,7 +28,7 @@ export function openDisk(): Disk & { close(): Promise<void> } {
   return {
     async open(path, mode) {
       const descriptor = await attempt('open', path, () => openDescriptor(path, OPEN_FLAGS[mode], FILE_MODE));
-      return new RealDiskFile(descriptor, path, startedWriter);
+      return new RealDiskFile(descriptor, path, fstatSync(descriptor).size, startedWriter);
     },
     list: (directory) => attempt('list', directory, async () => (await readdir(directory)).sort(), []),
     length: (path) => attempt('measure', path, async () => (await stat(path)).size, null),
