@@ -57,6 +57,7 @@ export class IdentitiesWorld {
   async stop(): Promise<void> {
     await this.open.close();
     this.identities = null;
+    if (this.disk.openFiles > 0) throw new Error(`${this.disk.openFiles} files are open after the index was closed`);
   }
 
   /** The process ends here and now; entries that were not durable are gone. */

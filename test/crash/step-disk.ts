@@ -3,7 +3,10 @@ import type { Disk, DiskFile } from '../../src/contracts/ports.ts';
 import type { Chance } from '../sim/chance.ts';
 import { Inode } from '../sim/inode.ts';
 
-/** How the machine ends. `kill`: the process only, what it wrote stays visible. `power`: what was not synced may be lost, torn or reordered. */
+/**
+ * How the machine ends. `kill`: the process only, what it wrote stays visible.
+ * `power`: what was not synced may be lost, torn or reordered.
+ */
 export type Ending = 'kill' | 'power';
 
 /**
@@ -17,6 +20,8 @@ export class StepDisk {
   endAt = Number.POSITIVE_INFINITY;
   /** While true nothing can be written. */
   full = false;
+  /** How many files the process has open. */
+  openFiles = 0;
   /** Called when the process ends. */
   onEnd: () => void = () => {};
   readonly #chance: Chance;
@@ -31,6 +36,7 @@ export class StepDisk {
   /** The disk as a new process sees it. Earlier ones never hear from it again. */
   start(): Disk {
     const life = ++this.#life;
+    this.openFiles = 0;
     const step = <Out>(effect: () => Out, partly?: () => void): Promise<Out> => this.#step(life, effect, partly);
     return {
       open: (path, mode) => step(() => this.#fileOf(step, this.#open(path, mode))),
@@ -108,7 +114,7 @@ export class StepDisk {
         try {
           resolve(effect());
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });
@@ -143,6 +149,7 @@ export class StepDisk {
         () => part(bytes, at),
       );
     let closed = false;
+    this.openFiles++;
     return {
       length: () => step(() => inode.length),
       read: (at, length) => step(() => inode.read(at, length)),
@@ -159,6 +166,7 @@ export class StepDisk {
       truncate: (length) => step(() => inode.truncate(length)),
       close: () =>
         step(() => {
+          if (!closed) this.openFiles--;
           closed = true;
         }),
     };

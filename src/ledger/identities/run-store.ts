@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
-import { assert, BrokenInvariant } from '../../contracts/assert.ts';
+import { BrokenInvariant } from '../../contracts/assert.ts';
 import type { Ledger } from '../../contracts/ledger.ts';
 import type { Ports } from '../../contracts/ports.ts';
 import { asIndex, asSize, type Size } from '../../contracts/units.ts';
@@ -111,22 +111,19 @@ export class RunStore {
    * Opens a run that was just written, with its filter if there is memory for it.
    * Rejects with `RunDamaged` when the disk did not keep it.
    */
-  async admit(name: string, replaced: readonly Run[]): Promise<Run> {
-    let run: Run | undefined;
-    await this.#exclusive(async () => {
-      const opened = await Run.open(this.#ports.disk, this.directory, name, this.#block);
-      this.#pending.add(opened);
+  admit(name: string, replaced: readonly Run[]): Promise<Run> {
+    return this.#exclusive(async () => {
+      const run = await Run.open(this.#ports.disk, this.directory, name, this.#block);
+      this.#pending.add(run);
       try {
-        await this.#loadFilter(opened, replaced);
+        await this.#loadFilter(run, replaced);
       } catch (error) {
-        this.#pending.delete(opened);
-        await opened.close();
+        this.#pending.delete(run);
+        await run.close();
         throw error;
       }
-      run = opened;
+      return run;
     });
-    assert(run !== undefined, 'a run was admitted without being opened');
-    return run;
   }
 
   /**
@@ -192,7 +189,7 @@ export class RunStore {
   }
 
   /** Changes of the manifest come one after another. */
-  #exclusive(step: () => Promise<void>): Promise<void> {
+  #exclusive<Out>(step: () => Promise<Out>): Promise<Out> {
     const done = this.#turn.then(step);
     this.#turn = done.catch(() => {});
     return done;

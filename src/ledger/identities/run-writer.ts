@@ -21,6 +21,9 @@ import {
 const BLOCKS_GATHERED = 64;
 const FILTER_BLOCKS_GATHERED = 4096;
 
+/** A long run is flushed in pieces: one large flush would hold up those of the ledger, which share the device. */
+const UNFLUSHED_BYTES = 4 << 20;
+
 /**
  * Writes one run file from identities in order. Blocks, fences and filter are made in one pass, so that a run of any size takes
  * a fixed amount of memory, apart from the fences. Nothing of it counts before `finish` has resolved.
@@ -40,6 +43,7 @@ export class RunWriter {
   #inBlock = 0;
   #filterBase = 0;
   #filterCheck = 0;
+  #unflushed = 0;
   #closed = false;
 
   private constructor(file: DiskFile, entries: number, plan: FilterPlan) {
@@ -154,7 +158,7 @@ export class RunWriter {
   }
 
   async #writeBlocks(): Promise<void> {
-    await this.#file.write(this.#memory.subarray(0, this.#gathered * BLOCK_BYTES), this.#written * BLOCK_BYTES);
+    await this.#write(this.#memory.subarray(0, this.#gathered * BLOCK_BYTES), this.#written * BLOCK_BYTES);
     this.#written += this.#gathered;
     this.#gathered = 0;
     // The last block may be filled in part; what an earlier one left behind it is not its content.
@@ -165,8 +169,16 @@ export class RunWriter {
     const blocks = Math.min(FILTER_BLOCKS_GATHERED, this.#plan.blocks - this.#filterBase);
     const bytes = new Uint8Array(this.#filter.buffer, 0, blocks * FILTER_BLOCK_BYTES);
     this.#filterCheck = crc32c(bytes, this.#filterCheck);
-    await this.#file.write(bytes, this.#layout.filterAt + this.#filterBase * FILTER_BLOCK_BYTES);
+    await this.#write(bytes, this.#layout.filterAt + this.#filterBase * FILTER_BLOCK_BYTES);
     this.#filterBase += blocks;
     this.#filter.fill(0);
+  }
+
+  async #write(bytes: Uint8Array, at: number): Promise<void> {
+    await this.#file.write(bytes, at);
+    this.#unflushed += bytes.length;
+    if (this.#unflushed < UNFLUSHED_BYTES) return;
+    await this.#file.sync();
+    this.#unflushed = 0;
   }
 }
