@@ -187,6 +187,11 @@ export const ERROR_CODES = {
     means: 'No source of this name takes events this way.',
     action: 'Name a source that the configuration has, or add it there and restart.',
   },
+  SOURCE_BROKEN: {
+    remedy: 'halt',
+    means: 'A source named a place that the ledger cannot keep: a position or a partition that is too long, or too many partitions.',
+    action: 'Nothing of that batch was accepted. Correct what the source reads, then start again.',
+  },
   REFUSED_FULL: {
     remedy: 'halt',
     means: 'The bytes kept of refused events have reached their limit, so the source was stopped before an event could be lost.',

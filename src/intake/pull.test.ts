@@ -212,6 +212,31 @@ describe('pull sources', () => {
     assert.equal(it.ledger.positions('app').get(''), '0');
   });
 
+  for (const [what, place, batch] of [
+    ['partition', 'p'.repeat(1_025), '{}'],
+    ['position', null, '{}'],
+  ] as const) {
+    test(`halt at a ${what} that the ledger cannot keep, and take nothing of its batch`, async () => {
+      const it = await openTestIntake();
+      const source = new ListSource([[batch]], place);
+      if (what === 'position') source.prefix = '9'.repeat(1_030);
+      await assert.rejects(start(it, source).running, { code: 'SOURCE_BROKEN' });
+      assert.deepEqual([source.settled.map(([, outcome]) => outcome), it.ledger.runs()], [['refused'], []]);
+    });
+  }
+
+  test('halt at more partitions than may be open', async () => {
+    const it = await openTestIntake();
+    const positions = new Map(Array.from({ length: 10_000 }, (_, k) => [`p${k}`, '1' as Position]));
+    const ledger = Object.assign(Object.create(it.ledger), { positions: () => positions }) as typeof it.ledger;
+    await assert.rejects(start({ ...it, ledger }, new ListSource([['{}']], 'one more')).running, { code: 'SOURCE_BROKEN' });
+    const known = new ListSource([[], [], ['{}']], 'p7');
+    const { stop } = start({ ...it, ledger }, known);
+    await settle();
+    await stop();
+    assert.deepEqual(known.settled, [['2', 'accepted']]);
+  });
+
   test('a source that cannot settle ends its run', async () => {
     const it = await openTestIntake();
     const source = new ListSource([['{"id":"a"}']]);

@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
-import { isWaybillError } from '../contracts/errors.ts';
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Clock, Log } from '../contracts/ports.ts';
 import type { Source, SourceBatch } from '../contracts/source.ts';
+import { PARTITIONS_MAX, POSITION_BYTES_MAX } from '../contracts/units.ts';
 import { checkEvents } from './pull-check.ts';
 import type { Intake } from './sequencer.ts';
 import type { Rejection, Sequenced, Submission } from './sequencer-submission.ts';
@@ -19,6 +20,7 @@ export interface PullOptions {
   readonly unsettledMax?: number;
 }
 
+const PARTITION_BYTES_MAX = 1_024;
 const UNSETTLED_MAX = 64;
 const PUSHBACK_MS = 1_000;
 
@@ -76,8 +78,9 @@ async function sequenceBatch(
   signal: AbortSignal,
   before: () => Promise<void>,
 ): Promise<Sequenced> {
-  const { name, intake, clock, log } = options;
+  const { name, intake, ledger, clock, log } = options;
   try {
+    checkPlace(name, batch, ledger);
     for (;;) {
       try {
         return await intake.sequence(submissionOf(name, intake, batch), signal);
@@ -91,6 +94,21 @@ async function sequenceBatch(
     await before();
     await batch.settle('refused');
     throw error;
+  }
+}
+
+/** What a source reads may come from outside, so a place that the ledger cannot keep is refused here, before anybody relies on it. */
+function checkPlace(name: string, { partition, position, events }: SourceBatch, ledger: Pick<Ledger, 'positions'>): void {
+  if (partition !== null && Buffer.byteLength(partition) > PARTITION_BYTES_MAX) {
+    throw new WaybillError('SOURCE_BROKEN', `source ${name} names a partition of more than ${PARTITION_BYTES_MAX} bytes`);
+  }
+  for (const place of [position, ...events.map((event) => event.position)]) {
+    if (place === null || Buffer.byteLength(place) <= POSITION_BYTES_MAX) continue;
+    throw new WaybillError('SOURCE_BROKEN', `source ${name} names a position of more than ${POSITION_BYTES_MAX} bytes`);
+  }
+  const positions = ledger.positions(name);
+  if (position !== null && positions.size >= PARTITIONS_MAX && !positions.has(partition ?? '')) {
+    throw new WaybillError('SOURCE_BROKEN', `source ${name} has more than ${PARTITIONS_MAX} open partitions`);
   }
 }
 

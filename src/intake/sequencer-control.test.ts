@@ -116,4 +116,16 @@ describe('sequencer: the clock and control entries', () => {
     assert.equal(await after.intake.control('replay.started', {}, 'k'), asIndex(0));
     await Promise.all([before.intake.close(), after.intake.close()]);
   });
+
+  test('a mistake of this program in the background is told to whoever runs the intake', async () => {
+    const { intake, ledger, ports, send } = await openTestIntake();
+    const actor = { type: 'user', id: 'u' };
+    const basis = { occurred_at: '2026-01-01T00:00:00Z', action: 'a.b', outcome: 'success', actor };
+    const event = (seq: number) => JSON.stringify({ ...basis, producer: { id: 'p', epoch: 0, seq } });
+    await send('audit', [event(0), event(2)]);
+    ledger.reserve = () => Promise.reject(new TypeError('a mistake'));
+    for (let step = 0; step < 10; step++) await ports.clock.pass(3_750);
+    assert.match(String(await intake.failed), /a mistake/);
+    await intake.close();
+  });
 });

@@ -13,6 +13,8 @@ export class ListSource implements Source {
   readonly settled: Settled[] = [];
   /** What the next call of `settle` rejects with. */
   settleFailure: Error | null = null;
+  /** Stands before the position of every event. */
+  prefix = '';
   readonly #batches: readonly (readonly string[])[];
   readonly #partition: string | null;
 
@@ -34,7 +36,7 @@ export class ListSource implements Source {
     const position = asPosition(String(k));
     const events = (this.#batches[k] ?? []).map((text, place): SourceEvent => {
       const bytes = Buffer.from(`<<${text}>>`);
-      return { position: asPosition(`${k}.${place}`), bytes, start: 2, end: bytes.length - 2 };
+      return { position: asPosition(`${this.prefix}${k}.${place}`), bytes, start: 2, end: bytes.length - 2 };
     });
     return {
       partition: this.#partition,
