@@ -78,7 +78,8 @@ export function script(seed: number, length: number): readonly Op[] {
     const draw = random();
     if (place === Math.floor(length / 2)) return run('bulk', null, 'bulk', false, entries('bulk', 800, 700));
     if (draw < 0.3) return run('app', null, null, false, entries('app', 1 + Math.floor(random() * 9), 90));
-    if (draw < 0.5) return run('db', random() < 0.5 ? 'a' : 'b"\ud800', `p${place}`, random() < 0.1, entries('db', Math.floor(random() * 60), 60));
+    if (draw < 0.5)
+      return run('db', random() < 0.5 ? 'a' : 'b"\ud800', `p${place}`, random() < 0.1, entries('db', Math.floor(random() * 60), 60));
     if (draw < 0.6) return run('db', 'a', `e${place}`, random() < 0.1, []);
     if (draw < 0.68) return run('app', null, `w${place}`, false, entries('app', 260, 20));
     if (draw < 0.88) return { kind: 'journal', key: random() < 0.5 ? 'dest:a' : 'dest:b', record: `{"at":${place}}` };

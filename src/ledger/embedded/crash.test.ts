@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { chance, contentOf, Script, script, simpleRun, append } from '../../../test/conformance/ledger-workload.ts';
+import { append, chance, contentOf, Script, script, simpleRun } from '../../../test/conformance/ledger-workload.ts';
 import { CRASH_STYLES, type CrashStyle, MemoryDisk } from '../../../test/conformance/memory-disk.ts';
+import { OPTIONS, portsOf } from '../../../test/conformance/small-ledger.ts';
 import { createEmbeddedLedger } from './create.ts';
 import { openEmbeddedLedger } from './embedded.ts';
-import { OPTIONS, portsOf } from '../../../test/conformance/small-ledger.ts';
 
 /** A process that creates a ledger, plays a script and closes it, on a disk that dies after an operation. */
 async function lifeUntil(crashAfter: number): Promise<{ readonly disk: MemoryDisk; readonly played: Script; readonly finished: boolean }> {

@@ -155,7 +155,10 @@ describe('what is missing', () => {
     const { disk } = await playedDisk(true);
     const path = segmentsOf(disk)[0] as string;
     const copy = disk.copy();
-    const description = copy.bytes(`${OPTIONS.path}/ledger.json`).toString().replace(/"id":"../, '"id":"ee');
+    const description = copy
+      .bytes(`${OPTIONS.path}/ledger.json`)
+      .toString()
+      .replace(/"id":"../, '"id":"ee');
     copy.replace(`${OPTIONS.path}/ledger.json`, Buffer.from(description));
     await assert.rejects(reopen(copy), (error) => isWaybillError(error) && error.details.facts?.['file'] === path);
   });

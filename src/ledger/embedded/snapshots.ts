@@ -49,7 +49,8 @@ export class Snapshots {
     this.#bytes += bytes;
     if (this.#bytes >= EVERY_BYTES) this.#due = true;
     if (this.#due && this.#taken === null) this.#take();
-    if (this.#writing === null && this.#taken !== null && this.#options.stream.durableFrame >= this.#taken.frame) this.#writing = this.#write();
+    if (this.#writing === null && this.#taken !== null && this.#options.stream.durableFrame >= this.#taken.frame)
+      this.#writing = this.#write();
   }
 
   /** Takes a snapshot of a ledger at rest and writes it. */

@@ -71,7 +71,14 @@ describe('the limit', () => {
     const held = await Promise.all([ledger.reserve(1, 400), ledger.reserve(1, 400)]);
     await fill(ledger);
     const { entries } = simpleRun('late', 1, 400);
-    const run = { source: 'late', partition: null, position: null, bytes: Buffer.from(entries.join('')), offsets: Uint32Array.of(0, 400), count: 1 };
+    const run = {
+      source: 'late',
+      partition: null,
+      position: null,
+      bytes: Buffer.from(entries.join('')),
+      offsets: Uint32Array.of(0, 400),
+      count: 1,
+    };
     const [first, second] = held;
     assert.equal(await ledger.append(run, ledger.assigned(), first), ledger.size() - 1);
     second.release();
@@ -142,7 +149,7 @@ describe('an error of the disk', () => {
       await played.play(ledger, 8).catch((error: unknown) => assert.ok(error instanceof WaybillError, String(error)));
       if (failure !== null) {
         ends++;
-        assert.ok((failure as Error) instanceof WaybillError && ((failure as Error) as WaybillError).code === 'LEDGER_FAILED');
+        assert.ok((failure as Error) instanceof WaybillError && (failure as Error as WaybillError).code === 'LEDGER_FAILED');
         await assert.rejects(ledger.reserve(1, 1), { code: 'LEDGER_FAILED' });
         await assert.rejects(ledger.journal.append('dest:a', 'x'), { code: 'LEDGER_FAILED' });
         await assert.rejects(ledger.register.set('head', 'x', ledger.register.get('head')), { code: 'LEDGER_FAILED' });
