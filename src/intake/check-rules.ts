@@ -39,7 +39,10 @@ export interface ChoiceRule {
   readonly values: readonly string[];
 }
 
-/** The identity: a string of 1 to 512 bytes as JSON text without quotes, or, where `numbers` says so, a number, which stands for its text. */
+/**
+ * The identity: a string of 1 to 512 bytes as JSON text without quotes, or, where `numbers` says so, a number, which stands for its
+ * text.
+ */
 export interface IdentityRule {
   readonly kind: 'identity';
   readonly means: string;

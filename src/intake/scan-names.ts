@@ -3,9 +3,9 @@ import { DEPTH_MAX } from './check-rules.ts';
 /**
  * Finds names that an object has twice, without an allocation for the objects that people send.
  *
- * Open objects keep their names on one stack; an object's own names begin at its base. Up to `NAMES_NARROW` names are compared with each other
- * by key, and by bytes where the keys agree. An object with more names, or with a name that was written with escapes, goes over to a `Set` of
- * decoded names: linear also for a sender that means harm, because the engine seeds the hash of its strings.
+ * Open objects keep their names on one stack; an object's own names begin at its base. Up to `NAMES_NARROW` names are compared with each
+ * other by key, and by bytes where the keys agree. An object with more names, or with a name that was written with escapes, goes over to
+ * a `Set` of decoded names: linear also for a sender that means harm, because the engine seeds the hash of its strings.
  */
 export const NAMES_NARROW = 32;
 

@@ -1,15 +1,25 @@
 import { assert } from '../contracts/assert.ts';
 import type { Form, ObjectRule, Rule } from './check-rules.ts';
 
+/** A plan’s kind: any JSON value. */
 export const ANY = 0;
+/** A plan’s kind: a string with a length and perhaps a form. */
 export const TEXT = 1;
+/** A plan’s kind: one of a few strings. */
 export const CHOICE = 2;
+/** A plan’s kind: the identity of the event. */
 export const IDENTITY = 3;
+/** A plan’s kind: an integer from 0 to 2^53 − 1. */
 export const COUNT = 4;
+/** A plan’s kind: `true` or `false`. */
 export const FLAG = 5;
+/** A plan’s kind: anything but an object or an array. */
 export const SCALAR = 6;
+/** A plan’s kind: an array. */
 export const LIST = 7;
+/** A plan’s kind: an object. */
 export const OBJECT = 8;
+/** A plan’s kind: never: the name must not be there. */
 export const RESERVED = 9;
 
 const KINDS = {
@@ -25,9 +35,11 @@ const KINDS = {
   reserved: RESERVED,
 } as const satisfies Record<Rule['kind'], number>;
 
-/** What a plan's `notes` says: nothing is noted, or the place of the value is. */
+/** A plan's `notes`: the place of the value is not noted. */
 export const NOTE_NOTHING = 0;
+/** A plan's `notes`: the value is the identity of the event. */
 export const NOTE_IDENTITY = 1;
+/** A plan's `notes`: the value is the `producer` of the event. */
 export const NOTE_PRODUCER = 2;
 
 const NO_LIMIT = 0x3fff_ffff;

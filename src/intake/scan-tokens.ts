@@ -6,15 +6,25 @@
  * position with the end, and nothing is read outside the bytes.
  */
 
+/** The byte of `"`. */
 export const QUOTE = 0x22;
+/** The byte of `\`. */
 export const BACKSLASH = 0x5c;
+/** The byte of `,`. */
 export const COMMA = 0x2c;
+/** The byte of `:`. */
 export const COLON = 0x3a;
+/** The byte of `{`. */
 export const OPEN_OBJECT = 0x7b;
+/** The byte of `}`. */
 export const CLOSE_OBJECT = 0x7d;
+/** The byte of `[`. */
 export const OPEN_ARRAY = 0x5b;
+/** The byte of `]`. */
 export const CLOSE_ARRAY = 0x5d;
+/** The byte of a line feed. */
 export const LINE_FEED = 0x0a;
+/** The byte of a carriage return. */
 export const CARRIAGE_RETURN = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;

@@ -20,18 +20,18 @@ import {
 import { plainValueEnd } from './scan-values.ts';
 
 /**
- * Where the last scan found what its plan notes, as pairs of start and end with the quotes: the identity at `NOTE_IDENTITY * 2`, the producer at
- * `NOTE_PRODUCER * 2`. A start of 0 and an end of 0 mean that it is not there. Valid until the next scan.
+ * Where the last scan found what its plan notes, as pairs of start and end with the quotes: the identity at `NOTE_IDENTITY * 2`, the
+ * producer at `NOTE_PRODUCER * 2`. A start of 0 and an end of 0 mean that it is not there. Valid until the next scan.
  */
 export const noted = new Int32Array(6);
 
 /**
- * Scans one JSON value and checks it against a plan in the same pass: RFC 8259, nested no deeper than 64, no name twice in an object, and what
- * the plan asks. Returns the position after the value, or `~position` (negative) where the first problem was met; which problem it is,
- * is for a second, slower look.
+ * Scans one JSON value and checks it against a plan in the same pass: RFC 8259, nested no deeper than 64, no name twice in an object,
+ * and what the plan asks. Returns the position after the value, or `~position` (negative) where the first problem was met; which problem
+ * it is, is for a second, slower look.
  *
- * `bytes` is UTF-8 that was checked, `bytes[end]` is a control character (the stopper of `scan-tokens.ts`), and the value begins at `at`.
- * A value that is still open at `end` is a problem, also when the bytes go on.
+ * `bytes` is UTF-8 that was checked, `bytes[end]` is a control character (the stopper of `scan-tokens.ts`), and the value begins at
+ * `at`. A value that is still open at `end` is a problem, also when the bytes go on.
  */
 export function scan(bytes: Uint8Array, at: number, end: number, plan: Plan): number {
   noted.fill(0);

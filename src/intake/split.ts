@@ -17,7 +17,10 @@ import {
 /** How the events of a body are laid out: one object, an array of them, or one to a line. */
 export type BodyShape = 'object' | 'array' | 'lines';
 
-/** Whether a JSON body is one event or an array of events, by its first character. What is neither is read as one event, and refused as such. */
+/**
+ * Whether a JSON body is one event or an array of events, by its first character. What is neither is read as one event, and refused as
+ * such.
+ */
 export function jsonShape(body: Uint8Array): 'object' | 'array' {
   return body[skipSpace(body, 0, body.length)] === OPEN_ARRAY ? 'array' : 'object';
 }
@@ -45,9 +48,9 @@ export function trimEnd(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /**
- * Where the JSON value at `at` ends, or `~position` of the first byte that makes it no JSON. It is for what the scanner gave up on: it takes
- * names that repeat, any depth and any size, and needs no stack of calls and no memory but a byte per level.
- * The bytes have the stopper of `scan-tokens.ts` at `end`.
+ * Where the JSON value at `at` ends, or `~position` of the first byte that makes it no JSON. It is for what the scanner gave up on: it
+ * takes names that repeat, any depth and any size, and needs no stack of calls and no memory but a byte per level. The bytes have the
+ * stopper of `scan-tokens.ts` at `end`.
  */
 export function valueEnd(bytes: Uint8Array, at: number, end: number): number {
   let closers = new Uint8Array(64);

@@ -20,8 +20,8 @@ const cases: readonly (readonly [rules: CheckRules, rule: ObjectRule])[] = [
 ];
 
 /**
- * Whole submissions against the obvious way to read them: split at line feeds, or `JSON.parse` of the array, then the readable check of each
- * event. It also follows every byte of an event and every identity. Throws at the first body about which they differ.
+ * Whole submissions against the obvious way to read them: split at line feeds, or `JSON.parse` of the array, then the readable check of
+ * each event. It also follows every byte of an event and every identity. Throws at the first body about which they differ.
  */
 export function fuzzBodies(seed: number, inputs: number): FuzzCount {
   const dice = new Dice(seed);

@@ -20,7 +20,10 @@ export interface FuzzCount {
   readonly accepted: number;
 }
 
-/** The scanner against `JSON.parse`: it must take what that takes, but for repeated names and what is too deep. Throws at the first input that differs. */
+/**
+ * The scanner against `JSON.parse`: it must take what that takes, but for repeated names and what is too deep. Throws at the first input
+ * that differs.
+ */
 export function fuzzScanner(seed: number, inputs: number): FuzzCount {
   const dice = new Dice(seed);
   let accepted = 0;

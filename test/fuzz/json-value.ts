@@ -12,9 +12,9 @@ export function isJson(text: string): boolean {
 }
 
 /**
- * The value of well-formed JSON text, with every string written as hexadecimal of its UTF-16. Equal values stay equal and others differ, and no name
- * has an escape or a meaning of its own: `JSON.parse` of some engines misreads names with escapes (https://github.com/nodejs/node/issues/63785), which this
- * fuzzer found as well.
+ * The value of well-formed JSON text, with every string written as hexadecimal of its UTF-16. Equal values stay equal and others differ,
+ * and no name has an escape or a meaning of its own: `JSON.parse` of some engines misreads names with escapes
+ * (https://github.com/nodejs/node/issues/63785), which this fuzzer found as well.
  */
 export function plainValue(text: string): unknown {
   return JSON.parse(text.replaceAll(STRINGS, (string) => `"${inHex(JSON.parse(string) as string)}"`));
