@@ -92,7 +92,8 @@ export interface Sink {
   readonly traits: SinkTraits;
   /**
    * Writes one batch, in order, and resolves once the destination has answered for all of it. It never retries, reorders or splits:
-   * delivery does. Rejects with a `WaybillError`, whose code says what delivery does next. When the signal ends it, it rejects with `SINK_ANSWER_LOST`.
+   * delivery does. Rejects with a `WaybillError`, whose code says what delivery does next. When the signal ends it, it rejects with
+   * `SINK_ANSWER_LOST`.
    */
   write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt>;
   /** The index that the destination needs next. Present when `dedupe` is `position`. */

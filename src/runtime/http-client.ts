@@ -13,7 +13,7 @@ const BODY_MS_MAX = 60_000;
 /** Idle connections are closed by us before most servers do, so that a request seldom meets a connection that is just being closed. */
 const KEEP_ALIVE_MS = 4_000;
 
-/** Outgoing HTTP/1.1 with kept connections per origin. One request at a time per connection, so that none waits behind another one's answer. */
+/** Outgoing HTTP/1.1 with kept connections per origin, one request at a time on each: none waits behind another one's answer. */
 export function openHttp(): Http & { close(): Promise<void> } {
   const agent = new Agent({
     allowH2: false,

@@ -27,7 +27,10 @@ export async function apartFiles(disk: Disk, path: string): Promise<readonly Apa
   return files.sort((a, b) => a.first - b.first);
 }
 
-/** The file that says, before the first line is written, whose it will be. Without it a crash in the first write would look like foreign data. */
+/**
+ * The file that says, before the first line is written, whose it will be. Without it a crash in the first write would look like
+ * foreign data.
+ */
 export function markPath(path: string): string {
   return `${path}.begun`;
 }

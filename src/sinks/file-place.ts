@@ -27,8 +27,8 @@ export function receiptFor(path: string, { length, first, next }: Place): Receip
 }
 
 /**
- * Finds out where the destination stands, and changes nothing. What was acknowledged is what the journal knows: bytes up to the length of the
- * last receipt, and whole lines below the cursor. Anything else may be torn by a power cut in ways that no look at it can tell.
+ * Finds out where the destination stands, and changes nothing. What was acknowledged is what the journal knows: bytes up to the length
+ * of the last receipt, and whole lines below the cursor. Anything else may be torn by a power cut in ways that no look at it can tell.
  */
 export async function findPlace(path: string, context: SinkContext): Promise<Place> {
   const { disk } = context.ports;

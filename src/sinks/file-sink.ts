@@ -22,8 +22,8 @@ export interface FileSinkParts {
 }
 
 /**
- * Appends lines to a file, each batch with one write and one flush. Everything happens in turn. A write whose caller has given up still ends
- * before the next thing begins, and then counts as not written: the journal has no receipt for it, so the next write cuts it off.
+ * Appends lines to a file, each batch with one write and one flush. Everything happens in turn. A write whose caller has given up still
+ * ends before the next thing begins, and then counts as not written: the journal has no receipt for it, so the next write cuts it off.
  */
 export class FileSink implements Sink {
   readonly traits: SinkTraits;
@@ -181,7 +181,7 @@ export class FileSink implements Sink {
     return empty;
   }
 
-  /** Undoes what was set apart without the journal knowing it. The order matters: a crash between two of these steps must be understood again. */
+  /** Undoes what was set apart without the journal knowing it. A crash between two of these steps leaves what `findPlace` understands. */
   async #restore(place: Place): Promise<Place> {
     if (place.comeBack === null && place.leftovers.length === 0) return place;
     for (const path of place.leftovers) await this.#disk.remove(path);
@@ -216,7 +216,7 @@ export class FileSink implements Sink {
     }
   }
 
-  /** Sets the file apart under the index of its first line. A crash in between leaves it under one of its two names, and both are looked for. */
+  /** Sets the file apart under the index of its first line. A crash leaves it under one of its two names, and both are looked for. */
   async #setApart(place: Place, first: Index): Promise<Place> {
     const apart = apartPath(this.#path, first);
     if ((await this.#disk.length(apart)) !== null) throw this.#foreign(apart, 'is already there and would be replaced');

@@ -5,7 +5,10 @@ import type { Schema } from '../contracts/schema.ts';
 import type { Receipt, Sink, SinkBatch, SinkContext, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { standardVerdict, type VerdictContext } from './verdict.ts';
 
-/** A destination that takes one batch in one HTTP request: how a batch becomes a request, and, where its answers need it, what they mean. */
+/**
+ * A destination that takes one batch in one HTTP request: how a batch becomes a request, and, where its answers need it, what
+ * they mean.
+ */
 export interface HttpRecipe<Config> {
   readonly type: string;
   readonly title: string;

@@ -18,8 +18,9 @@ export interface VerdictContext {
 }
 
 /**
- * What a status means for delivery, for every destination that uses HTTP as it was meant (RFC 9110): nothing for a 2xx, an error for all others.
- * 401 and 403 are about us, 404, 410 and redirects about the address, 408, 425, 429 and 5xx about the moment, 400, 413 and 422 about the entries.
+ * What a status means for delivery, for every destination that uses HTTP as it was meant (RFC 9110): nothing for a 2xx, an error for
+ * all others. 401 and 403 are about us, 404, 410 and redirects about the address, 408, 425, 429 and 5xx about the moment, 400, 413
+ * and 422 about the entries.
  */
 export function standardVerdict(response: HttpResponse, context: VerdictContext): WaybillError | null {
   if (response.status >= 200 && response.status < 300) return null;
