@@ -176,6 +176,15 @@ describe('failures', () => {
     await closed;
   });
 
+  test('the end of the signal also ends a handshake that nobody answers', async () => {
+    const own = openHttp();
+    const controller = new AbortController();
+    const { url } = await serveTcp((socket) => socket.once('data', () => controller.abort()));
+    const request = { method: 'POST', url: url.replace('http:', 'https:'), headers: {}, body: new Uint8Array(1) } as const;
+    await assert.rejects(own.send(request, controller.signal), { code: 'SINK_ANSWER_LOST' });
+    await own.close();
+  });
+
   test('a signal that has ended sends nothing', async () => {
     let requests = 0;
     const { url } = await serve((_request, response) => {

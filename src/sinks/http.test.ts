@@ -95,6 +95,23 @@ describe('the request of a batch', () => {
   }
 });
 
+describe('a destination that is closed', () => {
+  test('gives up what is under way, and takes nothing more', async () => {
+    const sink = await http.open(configOf({}), { name: 'lake', origin: 'acme.example/audit', ports, cursor: asIndex(0), receipt: null });
+    const { promise: arrived, resolve } = Promise.withResolvers<void>();
+    receiver.trouble('hang', resolve);
+    const writing = assert.rejects(sink.write(batchOf({ from: 0, entries: entriesOf(0, 1) }), never()), {
+      code: 'SINK_ANSWER_LOST',
+      message: /the destination was closed/,
+    });
+    await arrived;
+    await sink.close();
+    await writing;
+    receiver.heal();
+    await assert.rejects(sink.write(batchOf({ from: 0, entries: [] }), never()), { name: 'BrokenInvariant' });
+  });
+});
+
 describe('the settings', () => {
   test('promise that repeats are dropped only when they are told so', () => {
     assert.equal(http.traits(configOf({})).dedupe, 'none');
