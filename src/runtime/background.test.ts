@@ -10,9 +10,15 @@ const jobs = new URL(
     import { threadId } from 'node:worker_threads';
     import { WaybillError } from ${JSON.stringify(ERRORS)};
     let count = 0;
+    let inside = 0;
     export const jobs = {
       'sum.add': (numbers) => numbers.reduce((a, b) => a + b, 0),
       'sum.count': () => ++count,
+      'slow.job': async () => {
+        inside += 1;
+        for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+        return inside--;
+      },
       'sum.thread': () => threadId,
       'other.thread': () => threadId,
       'other.block': (cell) => { Atomics.wait(cell, 0, 0); return 'woken'; },
@@ -30,6 +36,10 @@ describe('background jobs', () => {
   test('they answer with data, and keep their order and their state in a thread', async () => {
     assert.equal(await background.run('sum.add', [1, 2, 3]), 6);
     assert.deepEqual(await Promise.all([1, 2, 3].map(() => background.run('sum.count', null))), [1, 2, 3]);
+  });
+
+  test('a job that waits is not overtaken by the next one of its thread', async () => {
+    assert.deepEqual(await Promise.all([1, 2, 3, 4].map(() => background.run('slow.job', null))), [1, 1, 1, 1]);
   });
 
   test('shared memory crosses without a copy', async () => {

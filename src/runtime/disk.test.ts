@@ -105,13 +105,18 @@ describe('files', () => {
 
   test('buffers that the thread has forgotten are made known again', async () => {
     const path = join(directory, 'many-buffers');
-    const file = await disk.open(path, 'create');
+    const own = openDisk();
+    const file = await own.open(path, 'create');
+    await file.write(Buffer.from('copied through the first buffer of all'), 0);
     const buffers = Array.from({ length: 100 }, (_, i) => shared(`${i},`.padStart(4)));
     await Promise.all(buffers.map((bytes, i) => file.write(bytes, i * 4)));
     await Promise.all(buffers.map((bytes, i) => file.write(bytes, (99 - i) * 4)));
     const expected = Array.from({ length: 100 }, (_, i) => `${99 - i},`.padStart(4)).join('');
     assert.equal(readFileSync(path, 'utf8'), expected);
+    await file.write(Buffer.from('copied'), 0);
+    assert.equal(readFileSync(path, 'utf8').slice(0, 6), 'copied');
     await file.close();
+    await own.close();
   });
 
   test('a buffer larger than every staging buffer is written whole', async () => {
