@@ -151,7 +151,9 @@ export class Script {
       assert.deepEqual(content.entries, this.#entriesAfter(calls));
       return calls;
     }
-    assert.fail(`no number of calls from ${this.answered} to ${this.issued} leads to ${content.state}`);
+    throw new assert.AssertionError({
+      message: `no number of calls from ${this.answered} to ${this.issued} leads to ${content.state}`,
+    });
   }
 
   #forget(ledger: Ledger, key: string): Promise<void> {
@@ -228,12 +230,17 @@ async function settled(calls: readonly Promise<unknown>[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
+/** The pairs of a map in the order of their keys. */
+export function sortedPairs(map: ReadonlyMap<string, string>): readonly (readonly [string, string])[] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
 function canonical(
   sequences: Readonly<Record<string, number>>,
   positions: (source: string) => ReadonlyMap<string, string>,
   journal: Readonly<Record<string, readonly string[]>>,
   register: Readonly<Record<string, string | null>>,
 ): string {
-  const sorted = Object.keys(sequences).map((source) => [source, [...positions(source)].sort()]);
+  const sorted = Object.keys(sequences).map((source) => [source, sortedPairs(positions(source))]);
   return JSON.stringify({ sequences, positions: sorted, journal, register });
 }

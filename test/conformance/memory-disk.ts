@@ -21,15 +21,15 @@ const SECTOR_BYTES = 512;
 
 /** A file's bytes: what survives a loss of power, what is read now, and the changes between the two. */
 class Inode {
-  durable: Buffer<ArrayBufferLike>;
-  current: Buffer<ArrayBufferLike>;
+  durable: Buffer;
+  current: Buffer;
   /** Grows ahead of `length`, so that appending is cheap. */
   length: number;
   changes: Change[] = [];
   /** How many changes were ever made durable; `changes` begins after them. */
   settled = 0;
 
-  constructor(durable: Buffer<ArrayBufferLike>) {
+  constructor(durable: Buffer) {
     this.durable = durable;
     this.current = Buffer.from(durable);
     this.length = durable.length;
@@ -66,7 +66,7 @@ class Inode {
 
   /** What is there after a loss of power. */
   survivor(style: CrashStyle, random: () => number): Inode {
-    let bytes: Buffer<ArrayBufferLike> = Buffer.from(this.durable);
+    let bytes: Buffer = Buffer.from(this.durable);
     let length = bytes.length;
     const last = this.changes.findLastIndex(({ kind }) => kind === 'write');
     for (const [place, change] of this.changes.entries()) {
@@ -324,7 +324,7 @@ export class MemoryDisk implements Disk {
 }
 
 /** The bytes of a file after a change; the buffer may be longer than the length, and zero behind it. */
-function applied(bytes: Buffer<ArrayBufferLike>, length: number, change: Change): [Buffer<ArrayBufferLike>, number] {
+function applied(bytes: Buffer, length: number, change: Change): [Buffer, number] {
   if (change.kind === 'truncate') {
     const cut = Buffer.alloc(change.length);
     bytes.copy(cut, 0, 0, Math.min(length, change.length));

@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { append, contentOf, runOf, simpleRun } from '../../../test/conformance/ledger-workload.ts';
+import { MemoryDisk } from '../../../test/conformance/memory-disk.ts';
+import { newLedger, OPTIONS, portsOf, reopen } from '../../../test/conformance/small-ledger.ts';
+import { asIndex, asPosition, asSize, PARTITIONS_MAX } from '../../contracts/units.ts';
+import { createEmbeddedLedger } from './create.ts';
+import { type EmbeddedLedger, openEmbeddedLedger } from './embedded.ts';
+
+const SEGMENTS = `${OPTIONS.path}/segments`;
+
+async function turns(count: number): Promise<void> {
+  for (let k = 0; k < count; k++) await Promise.resolve();
+}
+
+/** Appends runs until there are so many segments. */
+async function fillSegments(ledger: EmbeddedLedger, disk: MemoryDisk, segments: number): Promise<void> {
+  while (disk.files().filter((name) => name.endsWith('.seg')).length < segments) await append(ledger, simpleRun('app', 64, 120));
+}
+
+describe('creating', () => {
+  test('refuses a directory that holds a ledger, or entries without one', async () => {
+    const disk = new MemoryDisk();
+    await assert.rejects(reopen(disk), { code: 'LEDGER_MISSING' });
+    const ledger = await newLedger(disk);
+    await append(ledger, simpleRun('app', 1));
+    await assert.rejects(createEmbeddedLedger(OPTIONS, portsOf(disk)), { code: 'LEDGER_EXISTS' });
+    await ledger.close();
+    disk.erase(`${OPTIONS.path}/ledger.json`);
+    await assert.rejects(createEmbeddedLedger(OPTIONS, portsOf(disk)), { code: 'LEDGER_EXISTS' });
+    await assert.rejects(reopen(disk), { code: 'LEDGER_MISSING' });
+  });
+
+  test('is told from another ledger by its origin, and from another format by its version', async () => {
+    const disk = new MemoryDisk();
+    await createEmbeddedLedger(OPTIONS, portsOf(disk));
+    await assert.rejects(reopen(disk, { ...OPTIONS, origin: 'other.example/audit' }), { code: 'LEDGER_ORIGIN' });
+    const path = `${OPTIONS.path}/ledger.json`;
+    const text = disk.bytes(path).toString();
+    disk.replace(path, Buffer.from(text.replace('"version":1', '"version":2')));
+    await assert.rejects(reopen(disk), { code: 'LEDGER_FORMAT' });
+    disk.replace(path, Buffer.from(text.slice(0, 40)));
+    await assert.rejects(reopen(disk), { code: 'LEDGER_CORRUPT' });
+    disk.replace(path, Buffer.from(text));
+    await (await reopen(disk)).close();
+  });
+
+  test('lets go of the lock when it cannot open', async () => {
+    const disk = new MemoryDisk();
+    await (await newLedger(disk)).close();
+    const path = `${SEGMENTS}/00000000000000000000.seg`;
+    const bytes = disk.bytes(path);
+    disk.replace(path, Buffer.alloc(64));
+    await assert.rejects(reopen(disk), { code: 'LEDGER_CORRUPT' });
+    disk.replace(path, bytes);
+    await (await reopen(disk)).close();
+  });
+});
+
+describe('a run of several groups', () => {
+  test('is not counted before its last part is durable', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await append(ledger, simpleRun('app', 3));
+    const sizes = new Set<number>();
+    let done = false;
+    const answer = append(ledger, simpleRun('app', 1_500, 500)).then(() => {
+      done = true;
+    });
+    const operations = disk.operations;
+    while (!done) {
+      sizes.add(ledger.size());
+      await Promise.resolve();
+    }
+    await answer;
+    assert.ok(disk.operations > operations + 10);
+    assert.ok([...sizes].every((size) => size === 3 || size === 1_503) && sizes.has(3), String([...sizes]));
+    assert.equal(ledger.size(), 1_503);
+    await ledger.close();
+  });
+
+  test('that was not finished takes its place with it, in this segment and the one before', async () => {
+    const base = new MemoryDisk();
+    const ledger = await newLedger(base);
+    await append(ledger, simpleRun('app', 240, 120));
+    await ledger.close();
+    // The next segment is prepared while the first entry is appended, and begins in the middle of the run after it.
+    const size = 241;
+    const outcomes: number[] = [];
+    let turned = 0;
+    for (let operation = 1; ; operation++) {
+      const disk = base.copy();
+      const writer = await reopen(disk);
+      await append(writer, simpleRun('app', 1));
+      await turns(200);
+      disk.crashAfter = disk.operations + operation;
+      const finished = await Promise.race([append(writer, simpleRun('app', 30, 120)).then(() => true), disk.crashed.then(() => false)]);
+      const other = await reopen(disk.afterCrash('whole', () => 0));
+      outcomes.push(other.size() - size);
+      assert.ok([0, 30].includes(other.size() - size), `${other.size()} entries after ${size}`);
+      assert.equal(other.sequence('app'), Number(other.size()));
+      if (disk.files().filter((name) => name.endsWith('.seg')).length > 1 && other.size() === size) turned++;
+      assert.equal(await append(other, simpleRun('app', 5)), other.size() - 5);
+      assert.equal((await contentOf(other)).entries.length, other.size());
+      if (finished) break;
+    }
+    assert.ok(outcomes.includes(0) && outcomes.includes(30), String(outcomes));
+    assert.ok(turned > 0, 'the run never crossed the end of a segment unfinished');
+  });
+});
+
+describe('a snapshot', () => {
+  test('is not published before what it covers is durable', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    let firstFlushAt = Number.MAX_SAFE_INTEGER;
+    const rename = disk.rename.bind(disk);
+    disk.rename = (from, to) => {
+      // A new segment makes a snapshot due with its first flush, three operations later.
+      if (to.endsWith('.seg')) firstFlushAt = disk.operations + 4;
+      return rename(from, to);
+    };
+    const pending = new Set<Promise<unknown>>();
+    while (disk.operations < firstFlushAt) {
+      if (pending.size < 6) {
+        const answer: Promise<unknown> = append(ledger, simpleRun('app', 32, 120)).then(() => pending.delete(answer));
+        pending.add(answer);
+      }
+      await turns(1);
+    }
+    // What came behind it is placed, and does not become durable.
+    const release = disk.holdFlushes(SEGMENTS);
+    await turns(400);
+    assert.ok(ledger.assigned() > ledger.size());
+    const crashed = await reopen(disk.afterCrash('lost', () => 0));
+    assert.ok(crashed.size() >= ledger.size());
+    const published = (): number => disk.files().filter((name) => name.endsWith('.snap')).length;
+    assert.equal(published(), 0);
+    release();
+    await Promise.all(pending);
+    await turns(200);
+    assert.equal(published(), 1);
+    await ledger.close();
+  });
+
+  test('that cannot be written is tried again, and costs nobody anything', async () => {
+    const disk = new MemoryDisk();
+    const warnings: string[] = [];
+    await createEmbeddedLedger(OPTIONS, portsOf(disk));
+    const log = { info: () => undefined, error: () => undefined, warn: (message: string) => void warnings.push(message) };
+    const ledger = await openEmbeddedLedger(OPTIONS, portsOf(disk, log));
+    const rename = disk.rename.bind(disk);
+    disk.rename = (from, to) => (to.endsWith('.snap') ? Promise.reject(new Error('no')) : rename(from, to));
+    await fillSegments(ledger, disk, 3);
+    await turns(100);
+    assert.ok(warnings.length >= 2);
+    assert.equal(disk.files().filter((name) => name.endsWith('.snap')).length, 0);
+    disk.rename = rename;
+    await fillSegments(ledger, disk, 5);
+    await turns(100);
+    assert.ok(disk.files().filter((name) => name.endsWith('.snap')).length > 0);
+    await ledger.close();
+  });
+});
+
+describe('reading', () => {
+  test('gives the same from memory, from a full segment by its seal, and from one whose end was not cut', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await fillSegments(ledger, disk, 5);
+    const { entries } = await contentOf(ledger);
+    await ledger.close();
+    for (const grown of [false, true]) {
+      const copy = disk.copy();
+      if (grown) {
+        for (const path of copy.files().filter((name) => name.endsWith('.seg'))) {
+          copy.replace(path, Buffer.concat([copy.bytes(path), Buffer.alloc(4_096)]));
+        }
+      }
+      const again = await reopen(copy);
+      for (let k = entries.length - 1; k >= 0; k -= 37) {
+        const batch = await again.read(asIndex(k), { entries: 1, bytes: 1 });
+        assert.equal(Buffer.from(batch.bytes.subarray(batch.starts[0], batch.ends[0])).toString(), entries[k]);
+      }
+      assert.deepEqual((await contentOf(again)).entries, entries);
+      await again.close();
+    }
+  });
+
+  test('below the beginning says so', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await fillSegments(ledger, disk, 4);
+    await ledger.close();
+    await assert.rejects(ledger.read(asIndex(ledger.size() + 1), { entries: 1, bytes: 1 }), { name: 'BrokenInvariant' });
+  });
+});
+
+describe('a scrub', () => {
+  test('reads every full segment, stops on its signal, and names what was changed', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await fillSegments(ledger, disk, 4);
+    const full = disk.files().filter((name) => name.endsWith('.seg')).length - 1;
+    const { segments, bytes } = await ledger.scrub(new AbortController().signal);
+    assert.equal(segments, full);
+    assert.ok(bytes > full * OPTIONS.segmentBytes);
+    await assert.rejects(ledger.scrub(AbortSignal.abort(new Error('stop'))), { message: 'stop' });
+    const path = disk.files().find((name) => name.endsWith('.seg')) as string;
+    const changed = disk.bytes(path);
+    changed.writeUInt8(changed.readUInt8(5_000) ^ 1, 5_000);
+    disk.replace(path, changed);
+    await assert.rejects(ledger.scrub(new AbortController().signal), (error) => {
+      const { code, details } = error as { readonly code: string; readonly details: { readonly facts: { readonly file: string } } };
+      return code === 'LEDGER_CORRUPT' && details.facts.file === path;
+    });
+    await ledger.close();
+  });
+});
+
+describe('what the sequencer promises', () => {
+  const checks: readonly (readonly [string, (ledger: EmbeddedLedger) => Promise<unknown>])[] = [
+    ['an entry that is too long', (ledger) => append(ledger, { ...simpleRun('app', 0), entries: ['{}', 'x'.repeat(65_536)] })],
+    ['a position that is too long', (ledger) => append(ledger, { ...simpleRun('app', 1), position: asPosition('é'.repeat(513)) })],
+    ['a partition whose name is too long', (ledger) => append(ledger, { ...simpleRun('app', 1), partition: 'x'.repeat(1_025) })],
+    ['a record that is too long', (ledger) => ledger.journal.append('key', 'x'.repeat(140_000))],
+    [
+      'room for less',
+      async (ledger) => {
+        const run = runOf(simpleRun('app', 100, 1_000));
+        return ledger.append(run, ledger.assigned(), await ledger.reserve(1, 10));
+      },
+    ],
+    [
+      'room that was used',
+      async (ledger) => {
+        const run = runOf(simpleRun('app', 1));
+        const room = await ledger.reserve(run.count, run.bytes.length);
+        await ledger.append(run, ledger.assigned(), room);
+        return ledger.append(run, ledger.assigned(), room);
+      },
+    ],
+    [
+      'offsets that do not ascend',
+      async (ledger) => {
+        const run = { ...runOf(simpleRun('app', 2)), offsets: Uint32Array.of(10, 5, 12) };
+        return ledger.append(run, ledger.assigned(), await ledger.reserve(2, 100));
+      },
+    ],
+  ];
+  for (const [name, broken] of checks) {
+    test(`is checked before anything is placed: ${name}`, async () => {
+      const disk = new MemoryDisk();
+      const ledger = await newLedger(disk);
+      await append(ledger, simpleRun('app', 2));
+      await assert.rejects(async () => broken(ledger), { name: 'BrokenInvariant' });
+      const size = ledger.assigned();
+      await append(ledger, simpleRun('app', 1));
+      await ledger.close();
+      const again = await reopen(disk);
+      assert.equal(again.size(), size + 1);
+      assert.equal((await contentOf(again)).entries.length, size + 1);
+      await again.close();
+    });
+  }
+
+  test('partitions are bounded, and closing one makes room', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk, { ...OPTIONS, aheadBytes: 1 << 20, segmentBytes: 1 << 20 });
+    const at = (partition: number, closes = false) => ({ ...simpleRun('db', 0, 40, 'p'), partition: String(partition), closes });
+    for (let k = 0; k < PARTITIONS_MAX; k++) await append(ledger, at(k));
+    await append(ledger, at(5));
+    await assert.rejects(append(ledger, at(PARTITIONS_MAX)), { name: 'BrokenInvariant' });
+    await append(ledger, at(7, true));
+    await append(ledger, at(PARTITIONS_MAX));
+    assert.equal(ledger.positions('db').size, PARTITIONS_MAX);
+    await ledger.close();
+  });
+});
+
+describe('memory', () => {
+  test('is bounded while flushes hang: events wait, control entries and the journal do not', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await append(ledger, simpleRun('app', 1));
+    const release = disk.holdFlushes(SEGMENTS);
+    const answers: Promise<unknown>[] = [];
+    for (let k = 0; k < 100; k++) answers.push(append(ledger, simpleRun('app', 10, 500)));
+    await turns(1_000);
+    const crowded = ledger.assigned();
+    assert.ok(crowded < 400, `${crowded} entries are not durable`);
+    const record = ledger.journal.append('key', 'record');
+    assert.deepEqual(ledger.journal.load('key').records, ['record']);
+    const control = append(ledger, simpleRun('waybill', 1), 'control');
+    await turns(10);
+    assert.equal(ledger.assigned(), crowded + 1);
+    release();
+    await Promise.all([...answers, record, control]);
+    assert.equal(ledger.size(), 1_002);
+    await ledger.close();
+  });
+
+  test('of the register shows what is durable, and compares with what is newest', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await ledger.register.set('head', 'one', null);
+    const release = disk.holdFlushes(SEGMENTS);
+    const second = ledger.register.set('head', 'two', 'one');
+    const conflict = assert.rejects(ledger.register.set('head', 'three', 'one'), { code: 'REGISTER_CONFLICT' });
+    await turns(50);
+    assert.equal(ledger.register.get('head'), 'one');
+    release();
+    await Promise.all([second, conflict]);
+    assert.equal(ledger.register.get('head'), 'two');
+    assert.ok((await ledger.waitBeyond(asSize(-1), new AbortController().signal)) === 0);
+    await ledger.close();
+  });
+});
