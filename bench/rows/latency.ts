@@ -25,10 +25,13 @@ export async function runLatency(options: {
     const size = await waybill.size();
     await until('the destination to have the last entry', 30, async () => (await waybill.cursor('d0')) >= size);
     const { latencyUs } = await receiverFigures(options.receiverPort);
-    const ms = ({ p50, p99 }: { p50: number; p99: number }): { p50: number; p99: number } => ({ p50: p50 / 1_000, p99: p99 / 1_000 });
-    return { received: ms(latencyUs), answer: ms(load.answerUs) };
+    return { received: inMs(latencyUs), answer: inMs(load.answerUs) };
   } finally {
     await waybill.stop();
     await receiver.stop();
   }
+}
+
+function inMs({ p50, p99 }: { readonly p50: number; readonly p99: number }): { p50: number; p99: number } {
+  return { p50: p50 / 1_000, p99: p99 / 1_000 };
 }

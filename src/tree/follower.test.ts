@@ -15,28 +15,28 @@ type Followed = Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>;
 
 /** A ledger that holds `entry 0`, `entry 1` … and grows when it is told to. */
 function growingLedger(): Followed & { grow(by: number): void; reads: number[] } {
-  let size = 0;
+  const grower = { size: 0 };
   let grown = Promise.withResolvers<void>();
   const reads: number[] = [];
   return {
     reads,
     grow(by) {
-      size += by;
+      grower.size += by;
       grown.resolve();
       grown = Promise.withResolvers<void>();
     },
-    size: () => asSize(size),
+    size: () => asSize(grower.size),
     beginning: () => asIndex(0),
     async read(from, limits): Promise<Batch> {
       reads.push(from);
-      return entriesFrom(from, Math.min(size - from, limits.entries, 100));
+      return entriesFrom(from, Math.min(grower.size - from, limits.entries, 100));
     },
     async waitBeyond(beyond, signal) {
-      while (size <= beyond) {
+      while (grower.size <= beyond) {
         const aborted = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }));
         await Promise.race([grown.promise, aborted]);
       }
-      return asSize(size);
+      return asSize(grower.size);
     },
   };
 }

@@ -40,3 +40,16 @@ export function checkLedger(lines: readonly string[], acknowledged: readonly str
     last.set(lane, place);
   }
 }
+
+/** Fails, without printing what is there, when two lists of lines differ: a difference of thousands of entries is no use to a reader. */
+export function sameLines(actual: readonly string[], expected: readonly string[], what: string): void {
+  const differs = expected.findIndex((line, at) => actual[at] !== line);
+  assert.equal(differs, -1, `${what}: line ${differs} differs`);
+  assert.equal(actual.length, expected.length, `${what}: the number of lines`);
+}
+
+/** The lines of a text that ends with a line break. */
+export function linesOf(text: string): string[] {
+  assert.ok(text === '' || text.endsWith('\n'), 'the last line is whole');
+  return text.split('\n').slice(0, -1);
+}

@@ -6,18 +6,19 @@ export interface Producer {
   readonly repeats: number;
   /** Stops after the batches in flight are acknowledged. */
   finish(): Promise<void>;
+  /** Stops at once, whatever is not acknowledged. */
+  abandon(): void;
 }
 
 /** Starts `lanes` senders that post batches of `batch` events to `url` without a pause. */
 export function startProducer(url: string, lanes: number, batch: number): Producer {
   const acknowledged: string[] = [];
-  const state = { repeats: 0, finishing: false };
+  const state = { repeats: 0, finishing: false, abandoned: false };
   const send = async (lane: number): Promise<void> => {
     for (let round = 0; !state.finishing; round += 1) {
       const ids = Array.from({ length: batch }, (_, k) => `evt_${lane}_${round}_${k}`);
       const body = ids.map((id, k) => `${JSON.stringify({ id, lane, round, k, text: 'x'.repeat(300) })}\n`).join('');
-      await sendUntilTaken(url, body, state);
-      acknowledged.push(...ids);
+      if (await sendUntilTaken(url, body, state)) acknowledged.push(...ids);
     }
   };
   const done = Promise.all(Array.from({ length: lanes }, (_, lane) => send(lane)));
@@ -32,20 +33,25 @@ export function startProducer(url: string, lanes: number, batch: number): Produc
       state.finishing = true;
       await done;
     },
+    abandon() {
+      state.finishing = true;
+      state.abandoned = true;
+    },
   };
 }
 
-async function sendUntilTaken(url: string, body: string, state: { repeats: number }): Promise<void> {
-  for (;;) {
+async function sendUntilTaken(url: string, body: string, state: { repeats: number; abandoned: boolean }): Promise<boolean> {
+  while (!state.abandoned) {
     const answer = await fetch(`${url}/v1/events`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body }).catch(
       () => null,
     );
     if (answer !== null) {
       const text = await answer.text().catch(() => null);
-      if (text !== null && answer.status === 200) return;
+      if (text !== null && answer.status === 200) return true;
       if (text !== null && answer.status !== 503 && answer.status !== 429) throw new Error(`the answer was ${answer.status}: ${text}`);
     }
     state.repeats += 1;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
+  return false;
 }
