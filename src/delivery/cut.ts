@@ -98,6 +98,7 @@ export async function cutNext(
     await takeThrough(making, fence === undefined ? end : ((fence + 1) as Index));
     if (fence !== undefined && making.count > 0) break;
   }
+  if (making.full && range.limit !== null) await takeAlong(making, end);
   return finish(making);
 }
 
@@ -145,6 +146,19 @@ async function takeThrough(making: Making, end: Index): Promise<void> {
     const entries = Math.min(end - making.at, limits.entries - making.count, READ_MAX.entries);
     const batch = await ledger.read(making.at, { entries, bytes: Math.min(limits.bytes - making.bytes, READ_MAX.bytes) });
     take(making, batch.count > entries ? clip(batch, entries) : batch);
+  }
+}
+
+/** In a range that ends somewhere, what follows a full batch and is not sent rides along: it might not have anything later to ride on. */
+async function takeAlong(making: Making, end: Index): Promise<void> {
+  while (making.indexes !== null && making.at < end) {
+    const batch = clip(await making.ledger.read(making.at, READ_MAX), end - making.at);
+    const { pick, control, filtered } = choose(making, batch);
+    const used = pick[0] ?? batch.count;
+    making.control += control.filter((place) => place < used).length;
+    making.filtered += filtered.filter((place) => place < used).length;
+    making.at = (making.at + used) as Index;
+    if (pick.length > 0) return;
   }
 }
 
@@ -198,7 +212,8 @@ function howManyFit(encoded: Encoded, room: number, first: boolean): number {
   return fit === 0 && first ? 1 : fit;
 }
 
-function clip(batch: Batch, count: number): Batch {
+function clip(batch: Batch, most: number): Batch {
+  const count = Math.min(batch.count, most);
   return { ...batch, count, starts: batch.starts.subarray(0, count), ends: batch.ends.subarray(0, count) };
 }
 

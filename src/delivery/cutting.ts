@@ -5,7 +5,7 @@ import { activeLane, firstHole, isNarrow, liveWaits, mayBegin, streamOf, width }
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
 import { batchesOf, type CutEvent, type CutOrder, flying, type OpenBatch, type State, set, setBatches, type Work } from './state.ts';
-import { finishSide } from './streams.ts';
+import { finishSide, sweep } from './streams.ts';
 
 /** Says which batch is wanted next, and changes the order that is out when it is another one. */
 export function planCut(work: Work): void {
@@ -38,12 +38,14 @@ export function onCut(work: Work, event: CutEvent): void {
     set(work, { barren: from });
     return;
   }
-  if (count === 0 && !rules.carriesEmpty) {
+  const asks = rules.dedupe === 'position';
+  // A destination that keeps its place has to hear of every range, or it would stand before it for ever.
+  if (count === 0 && !rules.carriesEmpty && !asks) {
     record(work, { type: 'omitted', lane, from, through });
+    sweep(work, lane);
     finishSide(work);
     return;
   }
-  const asks = rules.dedupe === 'position';
   const intent = asks ? 0 : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit });
   const batch: OpenBatch = {
     from,
@@ -71,8 +73,8 @@ function wantedOrder(state: State): Omit<CutOrder, 'number'> | null {
   if (!mayBegin(state)) return null;
   const lane = activeLane(state);
   const side = lane === 'side' ? state.account.side : null;
-  if (lane === 'live' && liveWaits(state)) return null;
   const { from, limit } = firstHole(state, lane);
+  if (lane === 'live' && liveWaits(state) && limit === null) return null;
   const turn = limit === null ? turnAtTheEnd(state, lane) : turnInside(state, lane, from);
   if (turn === null || (side !== null && from > side.through)) return null;
   const { account, rules } = state;
@@ -93,14 +95,14 @@ function wantedOrder(state: State): Omit<CutOrder, 'number'> | null {
 /** Once all that may be in flight is, one batch more is cut, so that it can set out as soon as there is room. */
 function turnAtTheEnd(state: State, lane: Lane): 'now' | 'ahead' | null {
   const open = batchesOf(state, lane).filter((batch) => batch.phase !== 'taken').length;
-  if (isNarrow(state.account, lane)) return open === 0 ? 'now' : null;
+  if (lane === 'side' || isNarrow(state.account, lane)) return open === 0 ? 'now' : null;
   if (open < width(state, lane)) return 'now';
   return open === flying(state) && open === width(state, lane) ? 'ahead' : null;
 }
 
-/** A stretch before batches that are fixed: what is left of a refused one goes first. */
+/** A stretch before batches that are fixed: what is left of a refused one goes first, once nothing before it is open. */
 function turnInside(state: State, lane: Lane, from: Index): 'now' | null {
-  return from === streamOf(state.account, lane).cursor && from !== state.barren ? 'now' : null;
+  return batchesOf(state, lane).every((batch) => batch.from > from || batch.phase === 'taken') ? 'now' : null;
 }
 
 function omitted(account: Account, side: SideStream | null, from: Index, limit: Index | null): readonly Index[] {

@@ -29,7 +29,7 @@ export function activeLane(state: State): Lane {
   return state.live.some((batch) => batch.phase === 'flying' || (batch.doubt && !asks)) ? 'live' : 'side';
 }
 
-/** True while the live stream may only finish what is in doubt, because old entries are to go first. */
+/** True while the live stream may only go as far as the last batch in doubt, because old entries are to go first. */
 export function liveWaits(state: State): boolean {
   return state.account.side?.declared === true;
 }
@@ -39,19 +39,24 @@ export function isNarrow(account: Account, lane: Lane): boolean {
   return streamOf(account, lane).fences.length > 0 || (lane === 'live' && account.aside.length > 0);
 }
 
-/** How many batches of a lane may be in flight now. */
+/** How many batches of a lane may be in flight now. Old entries go one batch at a time, so that what is left out of them is easy to account for. */
 export function width(state: State, lane: Lane): number {
-  return isNarrow(state.account, lane) ? 1 : state.rules.inFlight;
+  return lane === 'side' || isNarrow(state.account, lane) ? 1 : state.rules.inFlight;
 }
 
-/** The first stretch of a lane that no open batch covers; without a limit it goes as far as the ledger. */
+/** The first stretch of a lane that no open batch covers and that may have something to send; without a limit it goes as far as the ledger. */
 export function firstHole(state: State, lane: Lane): { readonly from: Index; readonly limit: Index | null } {
   let from = streamOf(state.account, lane).cursor;
   for (const batch of batchesOf(state, lane)) {
-    if (batch.from > from) return { from, limit: (batch.from - 1) as Index };
+    if (batch.from > from && !isBarren(state, from)) return { from, limit: (batch.from - 1) as Index };
     from = next(batch.through);
   }
   return { from, limit: null };
+}
+
+/** True for a stretch that has nothing to send but entries waiting to be set aside. */
+export function isBarren(state: State, from: Index): boolean {
+  return state.barren !== null && from <= state.barren;
 }
 
 /** The open batch that begins at `from`. */

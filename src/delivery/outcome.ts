@@ -1,10 +1,10 @@
 import { assert } from '../contracts/assert.ts';
-import { batchAt, streamOf } from './lanes.ts';
+import { batchAt } from './lanes.ts';
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
 import { refuse } from './reject.ts';
 import { batchesOf, type DeliveryEvent, type Failure, flying, halt, type OpenBatch, set, setBatches, type Work } from './state.ts';
-import { endSide, finishSide } from './streams.ts';
+import { endSide, finishSide, sweep } from './streams.ts';
 
 type Of<Type extends DeliveryEvent['type']> = Extract<DeliveryEvent, { type: Type }>;
 
@@ -16,12 +16,7 @@ export function onTaken(work: Work, event: Of<'taken'>): void {
   // With intents each outcome is written as it comes; without them only the order says what was taken.
   if (work.state.rules.dedupe === 'position') writeInOrder(work, lane);
   else writeTaken(work, lane, batch);
-  const { cursor } = streamOf(work.state.account, lane);
-  setBatches(
-    work,
-    lane,
-    batchesOf(work.state, lane).filter((open) => open.through >= cursor),
-  );
+  sweep(work, lane);
   set(work, { failures: 0, barren: null, fault: work.state.failure === null ? null : work.state.fault });
   finishSide(work);
   resolveFailure(work);

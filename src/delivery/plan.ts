@@ -1,6 +1,6 @@
 import { next } from './account.ts';
 import { planCut } from './cutting.ts';
-import { activeLane, isStopped, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
+import { activeLane, isBarren, isStopped, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
 import { batchesOf, flying, type OpenBatch, type State, set, setBatches, type Work } from './state.ts';
 
 /** So many taken batches may be waiting for the journal where a repeat changes nothing. */
@@ -45,12 +45,12 @@ function planSending(work: Work): void {
   if (!mayBegin(work.state)) return;
   const lane = activeLane(work.state);
   let expected = streamOf(work.state.account, lane).cursor;
-  for (const batch of batchesOf(work.state, lane)) {
+  for (const [place, batch] of batchesOf(work.state, lane).entries()) {
     // What is left of a refused batch goes first, unless only a later entry can show what to do with it.
-    if (batch.from !== expected && expected !== work.state.barren) return;
+    if (batch.from !== expected && !isBarren(work.state, expected)) return;
     expected = next(batch.through);
     if (batch.phase !== 'waiting') continue;
-    if (lane === 'live' && liveWaits(work.state) && !batch.doubt) return;
+    if (lane === 'live' && liveWaits(work.state) && !work.state.live.slice(place).some(({ doubt }) => doubt)) return;
     if (flying(work.state) >= width(work.state, lane) || !maySetOut(work.state, batch)) return;
     const sent: OpenBatch = { ...batch, phase: 'flying', tries: batch.tries + 1, again: batch.again + (batch.doubt ? 1 : 0) };
     setBatches(

@@ -3,7 +3,7 @@ import type { Index } from '../contracts/units.ts';
 import type { Account } from './account.ts';
 import { batchAt } from './lanes.ts';
 import { record } from './recording.ts';
-import { batchesOf, type Failure, type Fault, halt, type OpenBatch, setBatches, type Work } from './state.ts';
+import { batchesOf, type Failure, type Fault, halt, type OpenBatch, set, setBatches, type Work } from './state.ts';
 import { endSide } from './streams.ts';
 
 /** So many entries refused alone, one after the other, mean that the destination is at fault and not the entries. */
@@ -71,6 +71,7 @@ function close(work: Work, failure: Failure, batch: OpenBatch, fences: readonly 
     return !unsent && open.intent > 0;
   });
   setBatches(work, lane, kept);
+  set(work, { barren: null });
 }
 
 function limit(message: string): Fault {

@@ -54,7 +54,7 @@ export interface State {
   readonly halted: Fault | null;
   /** The last thing that went wrong, until a batch is taken. */
   readonly fault: Fault | null;
-  /** Where a stretch begins that has nothing to send but entries waiting to be set aside: batches after it may go first. */
+  /** Stretches that begin here or before have nothing to send but entries waiting to be set aside: batches after them may go first. */
   readonly barren: Index | null;
   /** The stream of old entries ends as soon as nothing of it is in flight. */
   readonly cancelling: boolean;

@@ -7,6 +7,7 @@ import { onFailed, onLost, onTaken, onUnmade } from './outcome.ts';
 import { plan } from './plan.ts';
 import { record } from './recording.ts';
 import { type Command, type DeliveryEvent, type OpenBatch, type Rules, type State, set, type Work } from './state.ts';
+import { endSide, finishSide } from './streams.ts';
 import { onVerb } from './verbs.ts';
 
 const UNKNOWN_RULES: Rules = { dedupe: 'none', inFlight: 1, carriesEmpty: false, onReject: 'halt', quarantineMax: 0 };
@@ -88,12 +89,16 @@ function onOpened(work: Work, event: Extract<DeliveryEvent, { type: 'opened' }>)
   const { rules } = event;
   set(work, { open: true, opening: false, rules, known: rules.dedupe !== 'position' });
   if (rules.dedupe === 'position') withdrawIntents(work);
-  if (account.inFlight !== rules.inFlight) record(work, { type: 'width', inFlight: rules.inFlight });
+  // The bound that finds what is in doubt after a crash must not shrink while more than that is in doubt now.
+  const doubts = Math.max(...[work.state.live, work.state.side].map((batches) => batches.filter(({ doubt }) => doubt).length));
+  if (account.inFlight !== rules.inFlight && doubts <= rules.inFlight) record(work, { type: 'width', inFlight: rules.inFlight });
   const last = account.epochs.at(-1);
   if (last?.format !== event.format || last.control !== event.control) {
     record(work, { type: 'epoch', epoch: account.epochs.length, format: event.format, control: event.control });
   }
   set(work, { opened: work.state.account.records });
+  // The process may have died between the last batch of old entries and the record that ends them.
+  finishSide(work);
 }
 
 /** A sink that knows its place needs no intents; those of a configuration that had none before are settled by what it answers. */
@@ -102,6 +107,9 @@ function withdrawIntents(work: Work): void {
   for (const batch of live) record(work, { type: 'withdrawn', lane: 'live', from: batch.from, doubt: false });
   for (const batch of side) record(work, { type: 'withdrawn', lane: 'side', from: batch.from, doubt: false });
   set(work, { live: [], side: [] });
+  const { side: old } = work.state.account;
+  // It takes each index once: what was begun under another configuration would change nothing there.
+  if (old !== null && old.kind !== 'recover') endSide(work, 'cancelled');
 }
 
 function onJournalled(work: Work, through: number): void {

@@ -1,5 +1,17 @@
+import { streamOf } from './lanes.ts';
 import { record } from './recording.ts';
-import { flying, set, type Work } from './state.ts';
+import type { Lane } from './records.ts';
+import { batchesOf, flying, set, setBatches, type Work } from './state.ts';
+
+/** Lets go of the batches that the cursor has passed. */
+export function sweep(work: Work, lane: Lane): void {
+  const { cursor } = streamOf(work.state.account, lane);
+  setBatches(
+    work,
+    lane,
+    batchesOf(work.state, lane).filter((batch) => batch.through >= cursor),
+  );
+}
 
 /** Ends the stream of old entries once everything in it is accounted for, or once it is cancelled and nothing of it is in flight. */
 export function finishSide(work: Work): void {

@@ -38,9 +38,11 @@ export function refuseVerb(state: State, event: VerbEvent, beginning: Index, siz
     case 'cancel':
       return account.side === null ? refused('no old entries are being sent again') : null;
     case 'waive':
+      if (account.side?.kind === 'redeliver') return refused(`${account.side.name} has not ended: wait for it, or cancel it`);
       return outside(account, event.from, event.through) ? nothingAside(event.from, event.through) : null;
     case 'side': {
       const { kind, from, through } = event;
+      if (!state.open) return refused('the destination could not be opened yet');
       if (account.side !== null) return refused(`${account.side.name} has not ended: wait for it, or cancel it`);
       if (from > through) return refused(`the range begins at ${from} and ends at ${through}`);
       if (from < beginning) return refused(`the oldest index that the ledger still has is ${beginning}, and ${from} was asked for`);
