@@ -1,4 +1,7 @@
-/** What varies from event to event, in the order in which it stands in the event. All fields have a fixed width, so that they can be written in place. */
+/**
+ * What varies from event to event, in the order in which it stands in the event. All fields have a fixed width, so that they can be
+ * written in place.
+ */
 const ID = '00000000000000000000000000';
 const TIME_US = '0000000000000000';
 const SEQ = '000000000000';
@@ -45,7 +48,10 @@ export function eventBatch(count: number, idKind: IdKind, prefix: string): Event
   };
 }
 
-/** A unique identity whose characters are spread evenly: two rounds of an integer mixer over the sequence number, and the number itself at the end. */
+/**
+ * A unique identity whose characters are spread evenly: two rounds of an integer mixer over the sequence number, and the number itself at
+ * the end.
+ */
 function scatter(head: string, seq: number): string {
   const low = seq >>> 0;
   const a = mix(low ^ 0x9e3779b9)

@@ -1,6 +1,6 @@
 /**
- * The load generator, a process of its own. It sends batches on several connections, one request in flight on each, and prints one line of JSON at the end.
- * `http` posts NDJSON and waits for the answer; `tcp` writes lines to a socket, for peers that take lines only.
+ * The load generator, a process of its own. It sends batches on several connections, one request in flight on each, and prints one line
+ * of JSON at the end. `http` posts NDJSON and waits for the answer; `tcp` writes lines to a socket, for peers that take lines only.
  */
 import { connect, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -51,7 +51,8 @@ async function post(lane: number): Promise<void> {
   const socket = await open();
   const batch = eventBatch(batchCount, values.ids as IdKind, `${values.prefix}${lane}`);
   const head = Buffer.from(
-    `POST ${values.path} HTTP/1.1\r\nhost: 127.0.0.1:${values.port}\r\ncontent-type: application/x-ndjson\r\ncontent-length: ${batch.bytes.length}\r\n\r\n`,
+    `POST ${values.path} HTTP/1.1\r\nhost: 127.0.0.1:${values.port}\r\n` +
+      `content-type: application/x-ndjson\r\ncontent-length: ${batch.bytes.length}\r\n\r\n`,
   );
   const answer = answerReader(socket);
   for (let first = await nextTurn(); first !== null; first = await nextTurn()) {

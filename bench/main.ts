@@ -1,6 +1,7 @@
 /**
  * The budgets of the design, measured: `npm run bench`, or `npm run bench -- --rows 1,2 --events 200000 --runs 1`.
- * It starts everything that it measures (this project, rsyslog, syslog-ng, generator, receiver) on this machine, in turns, and prints a table with the budget beside the figure.
+ * It starts everything that it measures (this project, rsyslog, syslog-ng, generator, receiver) on this machine, in turns, and prints a
+ * table with the budget beside the figure.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -40,5 +41,6 @@ else process.stdout.write(`${machine()}\n\n${printTable(rows)}\n`);
 function machine(): string {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
   const cpu = cpus();
-  return `commit ${commit}, Node ${process.version}, ${cpu.length} × ${cpu[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${new Date().toISOString().slice(0, 10)}`;
+  const hardware = `${cpu.length} × ${cpu[0]?.model ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  return `commit ${commit}, Node ${process.version}, ${hardware}, ${new Date().toISOString().slice(0, 10)}`;
 }

@@ -1,6 +1,7 @@
 /**
- * The receiving end, a process of its own: a minimal HTTP server that takes requests as they come, counts the lines and looks at their order.
- * It answers `GET /figures` with what it saw. Paths: `/in…` NDJSON; `/_bulk` the bulk form of Elasticsearch (every second line is an event).
+ * The receiving end, a process of its own: a minimal HTTP server that takes requests as they come, counts the lines and looks at their
+ * order. It answers `GET /figures` with what it saw. Paths: `/in…` NDJSON; `/_bulk` the bulk form of Elasticsearch (every second line is
+ * an event).
  */
 import { createServer, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';

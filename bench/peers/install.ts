@@ -1,7 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 
-/** The Debian packages of the peers, with the libraries that a small machine may lack. The two conflict as system loggers, so they are unpacked and not installed. */
+/**
+ * The Debian packages of the peers, with the libraries that a small machine may lack. The two conflict as system loggers, so they are
+ * unpacked and not installed.
+ */
 const PACKAGES = [
   'rsyslog',
   'rsyslog-elasticsearch',

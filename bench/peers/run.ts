@@ -23,7 +23,10 @@ export const PEERS = {
 /** The name of a peer. */
 export type PeerName = keyof typeof PEERS;
 
-/** Runs the load of row 1 through one peer, with the same generator and the same receiver, and measures it from the first line sent to the last one received. */
+/**
+ * Runs the load of row 1 through one peer, with the same generator and the same receiver, and measures it from the first line sent to the
+ * last one received.
+ */
 export async function runPeer(
   name: PeerName,
   peers: Peers,

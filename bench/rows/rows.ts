@@ -22,7 +22,10 @@ export interface BenchOptions {
 
 const PORTS = { port: 18_400, receiverPort: 19_000, peerIn: 15_514 };
 
-/** Runs the rows that were asked for, one after the other. Rows 1, 2 and 3 and the peers take turns, so that a slow spell of the machine meets all of them. */
+/**
+ * Runs the rows that were asked for, one after the other. Rows 1, 2 and 3 and the peers take turns, so that a slow spell of the machine
+ * meets all of them.
+ */
 export async function runRows(options: BenchOptions): Promise<Row[]> {
   const rows: Row[] = [];
   const wants = (name: string): boolean => options.rows.includes(name);
@@ -85,7 +88,8 @@ function throughRows(options: BenchOptions, turns: Turns, row1: number): Row[] {
   );
   const fastest = Math.max(0, ...[...turns.peers.values()].map((runs) => median(runs.map((run) => run.eventsPerSecond))));
   for (const [name, runs] of turns.peers) {
-    const figure = `${number(median(runs.map((run) => run.eventsPerSecond)))}/s, ${median(runs.map((run) => run.cpuPerMillion)).toFixed(1)} s per million`;
+    const speed = number(median(runs.map((run) => run.eventsPerSecond)));
+    const figure = `${speed}/s, ${median(runs.map((run) => run.cpuPerMillion)).toFixed(1)} s per million`;
     rows.push({ row: '1', what: `${name}: ${PEERS[name].path}`, figure, budget: '', met: null });
   }
   for (const name of turns.missing)

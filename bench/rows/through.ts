@@ -26,7 +26,10 @@ export interface ThroughOptions {
   readonly prefix?: string;
 }
 
-/** Rows 1, 2 and 3: batches of 100 on 4 connections, measured from the first request to the moment when every healthy destination and the tree have the last entry. */
+/**
+ * Rows 1, 2 and 3: batches of 100 on 4 connections, measured from the first request to the moment when every healthy destination and the
+ * tree have the last entry.
+ */
 export async function runThrough(options: ThroughOptions): Promise<ThroughFigures> {
   const healthy = options.healthy ?? 1;
   const destinations: Record<string, string> = {};

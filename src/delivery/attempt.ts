@@ -5,8 +5,8 @@ import type { Clock } from '../contracts/ports.ts';
 const GRACE_MS = 5_000;
 
 /**
- * Calls a sink with a limit in time, and no longer than until `outer` ends. When it is over the call's signal ends; a sink that does not give up
- * even then is left behind, and nobody knows what it did: `SINK_ANSWER_LOST`.
+ * Calls a sink with a limit in time, and no longer than until `outer` ends. When it is over the call's signal ends; a sink that does not
+ * give up even then is left behind, and nobody knows what it did: `SINK_ANSWER_LOST`.
  */
 export async function attempt<Answer>(
   call: (signal: AbortSignal) => Promise<Answer>,

@@ -80,8 +80,8 @@ interface Making {
 }
 
 /**
- * Cuts the next batch: everything that is durable goes, up to the limits. It has no record when nothing of the range is to be sent; `after` is
- * such a cut, and what it accounts for is not read again. The range must begin below the size of the ledger.
+ * Cuts the next batch: everything that is durable goes, up to the limits. It has no record when nothing of the range is to be sent;
+ * `after` is such a cut, and what it accounts for is not read again. The range must begin below the size of the ledger.
  */
 export async function cutNext(
   ledger: Making['ledger'],

@@ -87,7 +87,9 @@ export class Cutter {
     return [{ type: 'cut', number, through, count, sha256, omit: omitted.quarantined, epoch: order.epoch }, cut];
   }
 
-  /** Cuts as soon as there is something to send. What has nothing to send is accounted for by the next batch, or after a while by itself. */
+  /**
+   * Cuts as soon as there is something to send. What has nothing to send is accounted for by the next batch, or after a while by itself.
+   */
   async #make(order: CutOrder, signal: AbortSignal): Promise<Cut> {
     const { ledger, limits } = this.#options;
     const rules = this.#options.rules(order.epoch);

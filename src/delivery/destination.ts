@@ -43,7 +43,10 @@ export interface DestinationOptions {
   readonly control?: ControlChoice;
   /** The codec of an earlier configuration, for batches that were cut under it; `undefined` when this program no longer has it. */
   readonly codecFor?: (format: string) => Codec | undefined;
-  /** The original cut that accounts for an index, from the journal's past. Without it `recover` works only where a destination keeps its place. */
+  /**
+   * The original cut that accounts for an index, from the journal's past. Without it `recover` works only where a destination keeps its
+   * place.
+   */
   readonly history?: (index: Index) => Promise<Intent>;
 }
 
@@ -67,7 +70,10 @@ export interface Destination {
   resume(): Promise<void>;
   /** Ends a halt or a back-off and tries again at once. */
   retry(): Promise<void>;
-  /** Sends entries again under identities of their own, marked; the live stream waits. Rejects with `COMMAND_REFUSED` where that cannot be. */
+  /**
+   * Sends entries again under identities of their own, marked; the live stream waits. Rejects with `COMMAND_REFUSED` where that cannot
+   * be.
+   */
   replay(from: Index, through: Index): Promise<SideStarted>;
   /** Fills what the destination lost, with the original cuts and identities. Rejects like `replay`. */
   recover(from: Index, through: Index): Promise<SideStarted>;
@@ -129,7 +135,10 @@ export interface DestinationStatus {
   } | null;
 }
 
-/** Opens a destination, which begins to deliver at once. Throws `JOURNAL_INVALID` when its journal does not add up; all else is in its status. */
+/**
+ * Opens a destination, which begins to deliver at once. Throws `JOURNAL_INVALID` when its journal does not add up; all else is in its
+ * status.
+ */
 export function openDestination(options: DestinationOptions): Destination {
   return new DeliveryLoop(options);
 }

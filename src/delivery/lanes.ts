@@ -34,17 +34,26 @@ export function liveWaits(state: State): boolean {
   return state.account.side?.declared === true;
 }
 
-/** True while a refused batch is being narrowed down or a later entry has to prove that a refused one is at fault: one batch at a time then. */
+/**
+ * True while a refused batch is being narrowed down or a later entry has to prove that a refused one is at fault: one batch at a time
+ * then.
+ */
 export function isNarrow(account: Account, lane: Lane): boolean {
   return streamOf(account, lane).fences.length > 0 || (lane === 'live' && account.aside.length > 0);
 }
 
-/** How many batches of a lane may be in flight now. Old entries go one batch at a time, so that what is left out of them is easy to account for. */
+/**
+ * How many batches of a lane may be in flight now. Old entries go one batch at a time, so that what is left out of them is easy to
+ * account for.
+ */
 export function width(state: State, lane: Lane): number {
   return lane === 'side' || isNarrow(state.account, lane) ? 1 : state.rules.inFlight;
 }
 
-/** The first stretch of a lane that no open batch covers and that may have something to send; without a limit it goes as far as the ledger. */
+/**
+ * The first stretch of a lane that no open batch covers and that may have something to send; without a limit it goes as far as the
+ * ledger.
+ */
 export function firstHole(state: State, lane: Lane): { readonly from: Index; readonly limit: Index | null } {
   let from = streamOf(state.account, lane).cursor;
   for (const batch of batchesOf(state, lane)) {

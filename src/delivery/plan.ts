@@ -64,7 +64,8 @@ function planSending(work: Work): void {
 
 /**
  * A batch sets out once its intent is durable and, with it, no more than `inFlight` batches are not known for good. So after a crash
- * exactly the first `inFlight` open intents are in doubt, and nothing else is ever repeated. A repeat that changes nothing needs no such care.
+ * exactly the first `inFlight` open intents are in doubt, and nothing else is ever repeated. A repeat that changes nothing needs no such
+ * care.
  */
 function maySetOut(state: State, batch: OpenBatch): boolean {
   if (batch.intent > state.durable) return false;

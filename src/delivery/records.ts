@@ -9,14 +9,14 @@ export type Lane = 'live' | 'side';
 export type ControlChoice = 'all' | 'own' | 'none';
 
 /**
- * Why old entries are sent again. `replay`: once more, under identities of its own. `recover`: what the destination lost, under the original
- * identities. `redeliver`: entries that were set aside.
+ * Why old entries are sent again. `replay`: once more, under identities of its own. `recover`: what the destination lost, under the
+ * original identities. `redeliver`: entries that were set aside.
  */
 export type SideKind = 'replay' | 'recover' | 'redeliver';
 
 /**
- * One fact about a destination. `docs/formats/journal-v1.md` says what each means; `applyRecord` is the only code that gives them an effect.
- * Every range has both of its ends inside.
+ * One fact about a destination. `docs/formats/journal-v1.md` says what each means; `applyRecord` is the only code that gives them an
+ * effect. Every range has both of its ends inside.
  */
 export type JournalRecord =
   | { readonly type: 'began'; readonly v: 1; readonly cursor: Index; readonly at: number }

@@ -23,7 +23,10 @@ export function isCutOf(batch: OpenBatch, cut: Cut): boolean {
   return cut.from === batch.from && cut.through === batch.through && cut.count === batch.count && cut.sha256 === batch.sha256;
 }
 
-/** Makes the bytes of a batch again. Rejects with `BATCH_CHANGED` when they are not the same: what is in doubt must never go as something else. */
+/**
+ * Makes the bytes of a batch again. Rejects with `BATCH_CHANGED` when they are not the same: what is in doubt must never go as something
+ * else.
+ */
 export async function remake(
   ledger: Pick<Ledger, 'read' | 'size'>,
   batch: OpenBatch,

@@ -12,7 +12,10 @@ import { onVerb } from './verbs.ts';
 
 const UNKNOWN_RULES: Rules = { dedupe: 'none', inFlight: 1, carriesEmpty: false, onReject: 'halt', quarantineMax: 0 };
 
-/** The state of a destination whose account was folded and whose sink is not open yet. `durable` records of the account are in the journal. */
+/**
+ * The state of a destination whose account was folded and whose sink is not open yet. `durable` records of the account are in the
+ * journal.
+ */
 export function openState(account: Account, durable: number): State {
   return {
     account,

@@ -1,4 +1,7 @@
-/** The entry of the background threads: every job that there is, by name. Threads are of the runtime; only this folder knows all the parts that have jobs. */
+/**
+ * The entry of the background threads: every job that there is, by name. Threads are of the runtime; only this folder knows all the parts
+ * that have jobs.
+ */
 import { identityJobs } from '../ledger/identities/jobs.ts';
 import { openDisk } from '../runtime/disk.ts';
 import { treeJobs } from '../tree/grow.ts';

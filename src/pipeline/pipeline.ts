@@ -21,7 +21,10 @@ export interface Pipeline {
   status(): PipelineStatus;
   /** Resolves with the reason once the process cannot go on: what was acknowledged is kept, and a restart is needed. */
   readonly failed: Promise<Error>;
-  /** Lets deliveries in flight come back for at most `drainMs`, then closes everything in the order of the data. What is left in flight is in doubt. */
+  /**
+   * Lets deliveries in flight come back for at most `drainMs`, then closes everything in the order of the data. What is left in flight is
+   * in doubt.
+   */
   stop(options: { readonly drainMs: number }): Promise<void>;
 }
 

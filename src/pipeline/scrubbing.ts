@@ -11,7 +11,10 @@ export interface Scrubbing {
 
 const EVERY_MS = 24 * 3_600_000;
 
-/** Checks all full segments once a day, and soon after the start. Damage is told loudly and delivery goes on: the newest entries are not in doubt. */
+/**
+ * Checks all full segments once a day, and soon after the start. Damage is told loudly and delivery goes on: the newest entries are not
+ * in doubt.
+ */
 export function startScrubbing(ledger: Pick<EmbeddedLedger, 'scrub'>, ports: { readonly clock: Clock; readonly log: Log }): Scrubbing {
   const stop = new AbortController();
   let damage: string | null = null;

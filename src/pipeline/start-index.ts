@@ -3,7 +3,10 @@ import type { Ledger } from '../contracts/ledger.ts';
 import { asIndex, type Index } from '../contracts/units.ts';
 import { readEntry, receivedAtOf } from '../intake/envelope-read.ts';
 
-/** Where a destination without a cursor begins. A time means the first entry that was received then or later; what comes next when there is none. */
+/**
+ * Where a destination without a cursor begins. A time means the first entry that was received then or later; what comes next when there
+ * is none.
+ */
 export async function startIndex(start: Start, ledger: Pick<Ledger, 'read' | 'size' | 'beginning'>): Promise<'beginning' | 'now' | Index> {
   if (start.at === 'index') return asIndex(start.index);
   return start.at === 'time' ? firstReceivedFrom(start.timeMs, ledger) : start.at;

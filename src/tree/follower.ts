@@ -10,7 +10,10 @@ import { GROW_JOB, type GrowInput, sha256 } from './grow.ts';
 /** How many entries and bytes go to the hashing thread at a time: large enough that the hop costs nothing per entry. */
 const STEP = { entries: 8_192, bytes: 4 << 20 };
 
-/** How long entries gather before they are hashed, once the tree has caught up. Nobody waits for the tree, and a hop for each commit group would cost more than the hashes. */
+/**
+ * How long entries gather before they are hashed, once the tree has caught up. Nobody waits for the tree, and a hop for each commit group
+ * would cost more than the hashes.
+ */
 const GATHER_MS = 25;
 
 /** The edge is stored after this many entries, so that a start hashes at most so many again. */

@@ -2,9 +2,9 @@ import { WaybillError } from '../../src/contracts/errors.ts';
 import type { Disk, DiskFile } from '../../src/contracts/ports.ts';
 
 /**
- * What a loss of power leaves of writes that no flush had covered. `lost`: nothing. `whole`: everything. `torn`: everything, but of the last write
- * only its first sectors. `reordered`: only the last write. `sectors`: each sector or not. `junk`: each sector, its first half or not.
- * Names follow: none of those that no directory flush covered, all, or a random number of the first ones.
+ * What a loss of power leaves of writes that no flush had covered. `lost`: nothing. `whole`: everything. `torn`: everything, but of the
+ * last write only its first sectors. `reordered`: only the last write. `sectors`: each sector or not. `junk`: each sector, its first half
+ * or not. Names follow: none of those that no directory flush covered, all, or a random number of the first ones.
  */
 export type CrashStyle = 'lost' | 'whole' | 'torn' | 'reordered' | 'sectors' | 'junk';
 
@@ -45,7 +45,9 @@ class Inode {
     return copy;
   }
 
-  /** What a failed flush does: the operating system forgets that the changes below this number are not on the disk, and never writes them. */
+  /**
+   * What a failed flush does: the operating system forgets that the changes below this number are not on the disk, and never writes them.
+   */
   forget(upTo: number): void {
     this.settled += this.changes.splice(0, Math.max(0, upTo - this.settled)).length;
   }
@@ -76,7 +78,9 @@ class Inode {
   }
 }
 
-/** A disk in memory that forgets what was not flushed, runs full, fails and dies at any operation. Deterministic: its chance is handed in. */
+/**
+ * A disk in memory that forgets what was not flushed, runs full, fails and dies at any operation. Deterministic: its chance is handed in.
+ */
 export class MemoryDisk implements Disk {
   /** How many operations that change something were done. A `commit` is two: its write and its flush. */
   operations = 0;

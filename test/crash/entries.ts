@@ -18,7 +18,10 @@ export async function status(
   return (await (await fetch(`${url}/v1/status`)).json()) as never;
 }
 
-/** Every acknowledged event is there exactly once, indexes and the source's own count have no gap, and each lane's batches are in its order. */
+/**
+ * Every acknowledged event is there exactly once, indexes and the source's own count have no gap, and each lane's batches are in its
+ * order.
+ */
 export function checkLedger(lines: readonly string[], acknowledged: readonly string[]): void {
   const placeOf = new Map<string, number>();
   let n = 0;

@@ -52,7 +52,8 @@ destinations:
     sameLines(linesOf(readFileSync(archive, 'utf8')), entries, 'the file');
     console.log(
       `kill -9 × ${ROUNDS}: ${entries.length} entries, ${producer.acknowledged.length} acknowledged events, 0 lost, ` +
-        `${producer.repeats} sends repeated by the producer, ${receiver.repeats} batches in doubt repeated to http with the same bytes, 0 to the file`,
+        `${producer.repeats} sends repeated by the producer, ` +
+        `${receiver.repeats} batches in doubt repeated to http with the same bytes, 0 to the file`,
     );
   } finally {
     producer.abandon();

@@ -1,4 +1,7 @@
-/** A producer that never gives up: it sends every batch until it is acknowledged, always with the same identities, as a careful application does. */
+/**
+ * A producer that never gives up: it sends every batch until it is acknowledged, always with the same identities, as a careful
+ * application does.
+ */
 export interface Producer {
   /** Identities in the order in which their batches were acknowledged, lane by lane. */
   readonly acknowledged: readonly string[];

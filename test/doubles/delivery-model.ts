@@ -30,8 +30,8 @@ const fault = (code: Fault['code'], remedy: Fault['remedy'], unknown = false): F
 export type Fate = 'take' | 'lose' | 'miss' | 'busy' | 'deny';
 
 /**
- * Everything around `step`, in memory and without time: a ledger of a size, a journal of which a prefix is durable, a destination. Whatever is
- * begun waits until the test picks it, so that every order of things can happen.
+ * Everything around `step`, in memory and without time: a ledger of a size, a journal of which a prefix is durable, a destination.
+ * Whatever is begun waits until the test picks it, so that every order of things can happen.
  */
 export class DeliveryModel {
   size = 0;

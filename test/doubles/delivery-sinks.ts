@@ -2,7 +2,10 @@ import { WaybillError } from '../../src/contracts/errors.ts';
 import type { Receipt, Sink, SinkBatch, SinkTraits } from '../../src/contracts/sink.ts';
 import type { Index } from '../../src/contracts/units.ts';
 
-/** What a model destination does with one attempt. `lose`: it takes the batch and the answer is lost. `hang`: it answers when the signal ends. */
+/**
+ * What a model destination does with one attempt. `lose`: it takes the batch and the answer is lost. `hang`: it answers when the signal
+ * ends.
+ */
 export type Reaction = 'take' | 'lose' | 'miss' | 'hang' | WaybillError;
 
 /** A destination in memory: it keeps what it has taken, batch by batch, and reacts as a test says. */

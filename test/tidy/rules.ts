@@ -13,7 +13,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   verify: ['contracts', 'tlog'],
   config: ['contracts'],
   pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config'],
-  api: ['contracts', 'intake', 'config'],
+  api: ['contracts', 'intake', 'config', 'codecs/native.ts'],
   cli: [
     'contracts',
     'config',

@@ -20,7 +20,10 @@ export interface SpaceUse {
 
 /** The ledger in a directory of its own on this machine. */
 export interface EmbeddedLedger extends Ledger {
-  /** Checks the segments that are full, a slice at a time, and resolves when all of them hold. Rejects with `LEDGER_CORRUPT`, which names file and offset. */
+  /**
+   * Checks the segments that are full, a slice at a time, and resolves when all of them hold. Rejects with `LEDGER_CORRUPT`, which names
+   * file and offset.
+   */
   scrub(signal: AbortSignal): Promise<Scrubbed>;
   space(): SpaceUse;
 }
@@ -28,9 +31,9 @@ export interface EmbeddedLedger extends Ledger {
 const MIB = 1024 * 1024;
 
 /**
- * Opens a ledger for this process alone, after bringing it back from whatever ended the last one. Rejects with `LEDGER_MISSING` when there is none,
- * with `LEDGER_LOCKED` while another process has it open, with `LEDGER_ORIGIN` or `LEDGER_FORMAT` when it is not the one that was meant,
- * and with `LEDGER_CORRUPT`, having changed nothing, when bytes changed that were promised.
+ * Opens a ledger for this process alone, after bringing it back from whatever ended the last one. Rejects with `LEDGER_MISSING` when
+ * there is none, with `LEDGER_LOCKED` while another process has it open, with `LEDGER_ORIGIN` or `LEDGER_FORMAT` when it is not the one
+ * that was meant, and with `LEDGER_CORRUPT`, having changed nothing, when bytes changed that were promised.
  */
 export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<Ports, 'disk' | 'log'>): Promise<EmbeddedLedger> {
   const { disk, log } = ports;

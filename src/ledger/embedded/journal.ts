@@ -30,8 +30,8 @@ export class RecordWriter {
   }
 
   /**
-   * Applies and places a record, and resolves once it is durable. `check` runs just before, when the order is settled, and may refuse by throwing;
-   * `settled` runs when the record is durable.
+   * Applies and places a record, and resolves once it is durable. `check` runs just before, when the order is settled, and may refuse by
+   * throwing; `settled` runs when the record is durable.
    */
   write(
     kind: typeof KIND.journal | typeof KIND.register,
@@ -122,7 +122,10 @@ export class EmbeddedJournal implements Journal {
     return this.#records.write(KIND.journal, ['forget', key]);
   }
 
-  /** Asks those who registered for the state of their keys. While a record waits for room their state is ahead of the journal, and the records stay. */
+  /**
+   * Asks those who registered for the state of their keys. While a record waits for room their state is ahead of the journal, and the
+   * records stay.
+   */
   foldAll(): void {
     if (this.#records.waiting) return;
     for (const [key, fold] of this.#folds) this.#state.fold(key, fold);

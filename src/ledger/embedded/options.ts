@@ -31,7 +31,8 @@ export interface LedgerFacts {
 /** The content of `ledger.json`. */
 export function describeLedger(facts: LedgerFacts, createdMs: number): string {
   const { origin, id } = facts;
-  return `${JSON.stringify({ format: 'waybill-ledger', version: FORMAT_VERSION, origin, id, created: new Date(createdMs).toISOString() })}\n`;
+  const created = new Date(createdMs).toISOString();
+  return `${JSON.stringify({ format: 'waybill-ledger', version: FORMAT_VERSION, origin, id, created })}\n`;
 }
 
 /** Reads `ledger.json`, or answers `null` when there is none. */

@@ -42,8 +42,9 @@ const FILES_KEPT = 8;
 const PAIRS_KEPT = 1024 * 1024;
 
 /**
- * Reads entries from the segments, each frame checked against its checksum. Who reads on where he left off gets slices of 1 MiB, who looks one
- * entry up gets the neighbourhood that the sparse index names. A few slices are kept, so that several readers at one place cost one read.
+ * Reads entries from the segments, each frame checked against its checksum. Who reads on where he left off gets slices of 1 MiB, who
+ * looks one entry up gets the neighbourhood that the sparse index names. A few slices are kept, so that several readers at one place cost
+ * one read.
  */
 export class SegmentReader {
   readonly #disk: Disk;

@@ -1,6 +1,7 @@
 /**
- * Brings a ledger's segments back to a state in which everything that counts is known to be durable, as `docs/formats/ledger-v1.md` has it under Recovery.
- * First everything is read and judged; only then, when nothing is damaged, the torn tail is removed and the last group is written again.
+ * Brings a ledger's segments back to a state in which everything that counts is known to be durable, as `docs/formats/ledger-v1.md` has
+ * it under Recovery. First everything is read and judged; only then, when nothing is damaged, the torn tail is removed and the last group
+ * is written again.
  */
 import { assert } from '../../contracts/assert.ts';
 import type { Disk, DiskFile, Log } from '../../contracts/ports.ts';
@@ -90,7 +91,10 @@ function keptSegments(found: readonly FoundSegment[], snapshot: Snapshot | null,
   return kept;
 }
 
-/** Checks that frames continue one another, applies those that the snapshot does not cover, and remembers the last place where no run is open. */
+/**
+ * Checks that frames continue one another, applies those that the snapshot does not cover, and remembers the last place where no run is
+ * open.
+ */
 class Walk {
   readonly state: LedgerState;
   readonly #applyFrom: number;

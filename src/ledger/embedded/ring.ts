@@ -45,7 +45,10 @@ export class Ring {
     return null;
   }
 
-  /** Lets go of the oldest blocks while there are too many bytes, but never of what is not durable: below `size` it can be read from the disk. */
+  /**
+   * Lets go of the oldest blocks while there are too many bytes, but never of what is not durable: below `size` it can be read from the
+   * disk.
+   */
   trim(size: number): void {
     while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) {
       const oldest = this.#blocks[0] as Block;

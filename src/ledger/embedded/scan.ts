@@ -19,9 +19,10 @@ export async function readWindow(file: DiskFile, at: number, length: number): Pr
 }
 
 /**
- * Visits the frames of a segment in their order from `at`, each with its checksums checked, and answers where the first byte lies that does not
- * belong to one: the end of the file, zeros, or damage, which only the caller can tell apart. `until` bounds what is read.
- * Whether frames continue one another is for the visitor to check: it ends the walk by answering false, and the frame then counts as not visited.
+ * Visits the frames of a segment in their order from `at`, each with its checksums checked, and answers where the first byte lies that
+ * does not belong to one: the end of the file, zeros, or damage, which only the caller can tell apart. `until` bounds what is read.
+ * Whether frames continue one another is for the visitor to check: it ends the walk by answering false, and the frame then counts as not
+ * visited.
  */
 export async function scanFrames(
   file: DiskFile,
@@ -53,7 +54,10 @@ export async function scanFrames(
   }
 }
 
-/** Visits every header that is valid at any multiple of 8 from `at` on, whatever lies between. Answers where the last byte lies that is not zero. */
+/**
+ * Visits every header that is valid at any multiple of 8 from `at` on, whatever lies between. Answers where the last byte lies that is
+ * not zero.
+ */
 export async function searchHeaders(
   file: DiskFile,
   at: number,

@@ -12,8 +12,8 @@ export interface Scrubbed {
 }
 
 /**
- * Reads full segments from the first to the last and checks every frame of them: its checksums, that it continues the one before, and that the segment
- * ends with its seal. `full` is asked again after each segment, because some may have gone and others may have come.
+ * Reads full segments from the first to the last and checks every frame of them: its checksums, that it continues the one before, and
+ * that the segment ends with its seal. `full` is asked again after each segment, because some may have gone and others may have come.
  */
 export async function scrubSegments(
   disk: Disk,

@@ -48,7 +48,10 @@ export function decodeSnapshot(stored: Uint8Array, salt: number): Snapshot | nul
   return JSON.parse(json.toString('utf8')) as Snapshot;
 }
 
-/** Writes a snapshot so that it is there wholly or not at all, then removes those that are no longer needed. Returns the bytes that all of them take. */
+/**
+ * Writes a snapshot so that it is there wholly or not at all, then removes those that are no longer needed. Returns the bytes that all of
+ * them take.
+ */
 export async function writeSnapshot(disk: Disk, directory: string, stored: Buffer, frame: number): Promise<number> {
   const beside = `${directory}/new`;
   const file = await disk.open(beside, 'create');

@@ -23,8 +23,8 @@ export interface SnapshotsOptions {
 }
 
 /**
- * Takes snapshots while the ledger runs. The state is taken at once, between two runs, and written only when everything that it covers is durable.
- * A snapshot only saves reading, so that a failure is logged and the next one is tried at its time.
+ * Takes snapshots while the ledger runs. The state is taken at once, between two runs, and written only when everything that it covers is
+ * durable. A snapshot only saves reading, so that a failure is logged and the next one is tried at its time.
  */
 export class Snapshots {
   readonly #options: SnapshotsOptions;

@@ -25,7 +25,10 @@ export interface OpenSegment {
 export interface SpaceLimits {
   readonly limitBytes: number;
   readonly segmentBytes: number;
-  /** Only control entries, the journal and the register may use the last of this. It is always written ahead, so that it is there on a full disk. */
+  /**
+   * Only control entries, the journal and the register may use the last of this. It is always written ahead, so that it is there on a
+   * full disk.
+   */
   readonly reservedBytes: number;
   /** How far ahead zeros are written. */
   readonly aheadBytes: number;
@@ -82,8 +85,9 @@ export class ClaimedRoom implements Room {
 }
 
 /**
- * Room for frames. What is claimed always fits the zeros that were written behind the tail of the current segment, and a segment is only turned
- * when everything claimed fits the next one as well. So a frame whose room was claimed can always be placed, and no flush makes a file longer.
+ * Room for frames. What is claimed always fits the zeros that were written behind the tail of the current segment, and a segment is only
+ * turned when everything claimed fits the next one as well. So a frame whose room was claimed can always be placed, and no flush makes a
+ * file longer.
  */
 export class Space {
   readonly #options: SpaceOptions;

@@ -1,4 +1,7 @@
-/** The number of pairs after which every other one is dropped, so that the index of a segment stays under 64 KiB however long the segment grows. */
+/**
+ * The number of pairs after which every other one is dropped, so that the index of a segment stays under 64 KiB however long the segment
+ * grows.
+ */
 export const PAIRS_MAX = 8_192;
 
 const STEP_BYTES = 64 * 1024;

@@ -26,7 +26,10 @@ export interface StateJson {
 
 const NO_POSITIONS: ReadonlyMap<string, Position> = new Map();
 
-/** What all frames up to some frame add up to. The same frames always give the same state: recovery and normal work go through the same calls. */
+/**
+ * What all frames up to some frame add up to. The same frames always give the same state: recovery and normal work go through the same
+ * calls.
+ */
 export class LedgerState {
   readonly #sequences: Map<string, number>;
   readonly #positions: Map<string, Map<string, Position>>;

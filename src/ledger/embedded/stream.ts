@@ -58,8 +58,8 @@ export interface Group {
 const STAGE_BYTES_MIN = 256 * 1024;
 
 /**
- * The commit stream: frames are numbered and copied at once, and flushed in groups. While one flush runs the next group gathers; there is no timer.
- * A group is only written after the flush of the one before has returned, which is what recovery relies on.
+ * The commit stream: frames are numbered and copied at once, and flushed in groups. While one flush runs the next group gathers; there is
+ * no timer. A group is only written after the flush of the one before has returned, which is what recovery relies on.
  */
 export class CommitStream {
   readonly #options: StreamOptions;

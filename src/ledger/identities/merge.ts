@@ -52,7 +52,7 @@ export class Merge {
     while (this.#writer.added < end) {
       this.#live = this.#live.filter((reader) => !reader.ended);
       for (const reader of this.#live) {
-        const complaint = reader.drained ? await reader.fill() : null;
+        const complaint = reader.drained ? reader.fill() : null;
         if (complaint !== null) return { kind: 'damaged', message: complaint };
       }
       if (this.#live.length === 0) {

@@ -14,14 +14,19 @@ export class RunReader {
   readonly #path: string;
   readonly #file: DiskFile;
   readonly #blocksTotal: number;
-  readonly #block = new BlockBuffer();
+  readonly #memory: Uint8Array;
+  readonly #blocks: readonly BlockBuffer[];
   #blocksRead = 0;
 
   private constructor(path: string, file: DiskFile, blocks: number) {
     this.#path = path;
     this.#file = file;
     this.#blocksTotal = blocks;
-    this.columns = new Columns(Math.min(blocks, BLOCKS_READ) * BLOCK_ENTRIES);
+    const atOnce = Math.min(blocks, BLOCKS_READ);
+    const memory = new ArrayBuffer(atOnce * BLOCK_BYTES);
+    this.#memory = new Uint8Array(memory);
+    this.#blocks = Array.from({ length: atOnce }, (_, at) => new BlockBuffer(memory, at * BLOCK_BYTES));
+    this.columns = new Columns(atOnce * BLOCK_ENTRIES);
   }
 
   /** Opens a run file that holds so many identities. */
@@ -39,20 +44,20 @@ export class RunReader {
     return this.drained && this.#blocksRead === this.#blocksTotal;
   }
 
-  /** Reads on. Resolves with `null`, or with what is wrong with the file. */
-  async fill(): Promise<string | null> {
+  /** Reads on. Returns `null`, or what is wrong with the file. It blocks: it is for a thread where nobody waits. */
+  fill(): string | null {
     const blocks = Math.min(BLOCKS_READ, this.#blocksTotal - this.#blocksRead);
     const at = this.#blocksRead * BLOCK_BYTES;
-    const bytes = await this.#file.read(at, blocks * BLOCK_BYTES);
+    // Into memory of its own: to allocate for every read would leave more garbage than the merge itself takes.
+    const length = this.#file.readNow(this.#memory.subarray(0, blocks * BLOCK_BYTES), at);
+    if (length !== blocks * BLOCK_BYTES) return `${this.#path} ends at byte ${at + length}`;
     this.columns.count = 0;
     this.place = 0;
-    for (let place = 0; place < bytes.length; place += BLOCK_BYTES) {
-      this.#block.bytes.fill(0);
-      this.#block.bytes.set(bytes.subarray(place, place + BLOCK_BYTES));
-      if (!this.#block.isIntact()) return `${this.#path} has a damaged block at byte ${at + place}`;
-      this.#take();
+    for (let place = 0; place < blocks; place++) {
+      const block = this.#blocks[place]!;
+      if (!block.isIntact()) return `${this.#path} has a damaged block at byte ${at + place * BLOCK_BYTES}`;
+      this.#take(block);
     }
-    if (bytes.length !== blocks * BLOCK_BYTES) return `${this.#path} ends at byte ${at + bytes.length}`;
     this.#blocksRead += blocks;
     return null;
   }
@@ -61,8 +66,7 @@ export class RunReader {
     await this.#file.close();
   }
 
-  #take(): void {
-    const { words, halves, count } = this.#block;
+  #take({ words, halves, count }: BlockBuffer): void {
     const { columns } = this;
     columns.highs.set(words.subarray(HIGHS, HIGHS + count), columns.count);
     columns.lows.set(words.subarray(LOWS, LOWS + count), columns.count);
