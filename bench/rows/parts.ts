@@ -23,10 +23,10 @@ export async function runParts(options: Pick<BenchOptions, 'directory' | 'backlo
   const json = check({ schema: 'json', idField: 'id' });
   const native = check({ schema: 'waybill/1', idField: null });
   const entries = entriesOf(BATCH);
-  const leaf = leastUs(500, BATCH, () => {
+  const leaf = leastUs(2_000, BATCH, () => {
     for (let k = 0; k < BATCH; k += 1) leafHash(sha256, entries.bytes, entries.starts[k] ?? 0, entries.ends[k] ?? 0);
   });
-  const node = leastUs(500, BATCH, () => void growEdge(sha256, EMPTY_EDGE, entries.bytes, entries.starts, entries.ends)) - leaf;
+  const node = leastUs(2_000, BATCH, () => void growEdge(sha256, EMPTY_EDGE, entries.bytes, entries.starts, entries.ends)) - leaf;
   const crc = leastUs(2_000, BATCH, () => void crc32c(entries.bytes));
   const identity = measureIdentity(options);
   const commit = await measureCommit(`${options.directory}/parts`);
@@ -35,7 +35,7 @@ export async function runParts(options: Pick<BenchOptions, 'directory' | 'backlo
     leaf,
     node,
     'CRC-32C': crc,
-    'append and group commit': commit,
+    'append and group commit, CPU of the main thread': commit.cpu,
   };
   const rest = Object.values(parts).reduce((sum, us) => sum + us, 0);
   const row = (what: string, us: number): Row => ({ row: '0', what, figure: `${us.toFixed(2)} µs`, budget: '', met: null });
@@ -43,6 +43,7 @@ export async function runParts(options: Pick<BenchOptions, 'directory' | 'backlo
     row('check, `schema: json` with `id_field`', json),
     row('check, `waybill/1`', native),
     ...Object.entries(parts).map(([what, us]) => row(what, us)),
+    row('append and group commit, time that passes', commit.wall),
     { row: '0', what: 'sum for `schema: json`', figure: `${(json + rest).toFixed(2)} µs`, budget: '≤ 6 µs', met: json + rest <= 6 },
     { row: '0', what: 'sum for `waybill/1`', figure: `${(native + rest).toFixed(2)} µs`, budget: '≤ 6 µs', met: native + rest <= 6 },
   ];
@@ -75,8 +76,11 @@ function measureIdentity({ directory, backlog }: Pick<BenchOptions, 'directory' 
   return Number(figure);
 }
 
-/** The time of the whole way into the ledger, per event, while runs of 100 follow each other without a pause and many wait for each flush. */
-async function measureCommit(directory: string): Promise<number> {
+/**
+ * The whole way into the ledger, per event, while runs of 100 follow each other without a pause and many wait for each flush:
+ * the CPU of the main thread, and the time that passes, which is the disk's.
+ */
+async function measureCommit(directory: string): Promise<{ readonly cpu: number; readonly wall: number }> {
   rmSync(directory, { recursive: true, force: true });
   const ports = await openPorts({ logLevel: 'warn' });
   const options = { origin: 'bench.example/parts', path: directory, limitBytes: null };
@@ -85,6 +89,7 @@ async function measureCommit(directory: string): Promise<number> {
   const { bytes, offsets } = entriesOf(BATCH);
   const runs = 5_000;
   const waiting: Promise<unknown>[] = [];
+  const cpuBefore = process.threadCpuUsage();
   const start = performance.now();
   for (let run = 0; run < runs; run += 1) {
     const room = await ledger.reserve(BATCH, bytes.length);
@@ -93,10 +98,11 @@ async function measureCommit(directory: string): Promise<number> {
     if (waiting.length >= 64) await waiting.shift();
   }
   await Promise.all(waiting);
-  const us = ((performance.now() - start) * 1_000) / (runs * BATCH);
+  const wall = ((performance.now() - start) * 1_000) / (runs * BATCH);
+  const used = process.threadCpuUsage(cpuBefore);
   if (Number(ledger.size()) !== runs * BATCH) throw new Error('the ledger does not hold what was appended');
   await ledger.close();
   await ports.close();
   rmSync(directory, { recursive: true, force: true });
-  return us;
+  return { cpu: (used.user + used.system) / (runs * BATCH), wall };
 }
