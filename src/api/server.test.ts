@@ -62,6 +62,17 @@ describe('limits', () => {
     assert.match(text, /BODY_TOO_LARGE/);
   });
 
+  test('a sender of a large body gets to read why it is refused before its body is read', async (t) => {
+    const tokens = [{ name: 'p', role: 'producer', sources: null, token: 'secret' } as const];
+    const { post, ledger, close } = await openTestApi({ tokens });
+    t.after(close);
+    for (let round = 0; round < 20; round++) {
+      const answer = await post(Buffer.alloc(900_000, 0x20));
+      assert.deepEqual([answer.status, code(answer)], [401, 'UNAUTHORIZED']);
+    }
+    assert.equal(ledger.assigned(), 0);
+  });
+
   test('more events than a request may have are 413', async (t) => {
     const { post, ledger, close } = await openTestApi({ limits });
     t.after(close);

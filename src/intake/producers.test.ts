@@ -184,6 +184,18 @@ describe('producers: conflicts', () => {
     assert.deepEqual((await it.send('audit', [first, first])).duplicates.length, 2);
   });
 
+  test('a producer that is no longer followed has no conflicts', async () => {
+    const it = await openTestIntake();
+    await it.send(
+      'audit',
+      Array.from({ length: 1_002 }, (_, k) => event(k * 2)),
+    );
+    assert.deepEqual(it.intake.status().producers, { tracked: 1, openRanges: 0, notTracked: 1 });
+    assert.equal((await it.send('audit', [event(2), event(2_002)])).accepted, 2);
+    await passGapAfter(it);
+    assert.deepEqual(controls(it), []);
+  });
+
   test('a refused request takes no number', async () => {
     const it = await openTestIntake();
     await it.send('audit', [event(0)]);

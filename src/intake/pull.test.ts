@@ -147,6 +147,39 @@ describe('pull sources', () => {
     }
   });
 
+  test('settle one after the other, however long the source takes', async () => {
+    const it = await openTestIntake();
+    const source = new ListSource([['{"id":"a"}'], ['{"id":"b"}'], []]);
+    const slow = Promise.withResolvers<void>();
+    source.settling = slow.promise;
+    const { stop } = start(it, source);
+    await settle();
+    assert.equal(source.settled.length, 0);
+    slow.resolve();
+    await settle();
+    assert.deepEqual(
+      source.settled.map(([position]) => position),
+      ['0', '1', '2'],
+    );
+    await stop();
+  });
+
+  test('the same bytes twice at one position are two refusals, and stay two when they come again', async () => {
+    let it = await openTestIntake();
+    for (let life = 0; life < 2; life++) {
+      const source = new ListSource([['bad', 'bad', 'worse']]);
+      source.onePosition = true;
+      // The position is forgotten, as when the crash came before it.
+      const ledger = Object.assign(Object.create(it.ledger), { positions: () => new Map<string, Position>() }) as typeof it.ledger;
+      const { stop } = start({ ...it, ledger }, source);
+      await settle();
+      await stop();
+      const told = entriesOf(it.ledger).map(({ event }) => event['sha256']);
+      assert.deepEqual(told, ['bad', 'bad', 'worse'].map(sha256));
+      it = await it.crash();
+    }
+  });
+
   test('wait while the ledger pushes back', async () => {
     const it = await openTestIntake();
     it.ledger.limitBytes = 0;

@@ -109,8 +109,9 @@ describe('sequencer: identities', () => {
     const { send, ledger } = await openTestIntake(new MemoryLedger(), new MemoryIdentities(() => 'all the same'));
     for (const id of ['a', 'b', 'c']) assert.equal((await send('app', [`{"id":"${id}"}`, `{"id":"${id}2"}`])).accepted, 2);
     assert.deepEqual((await send('app', ['{"id":"b"}'])).duplicates, [{ at: 0, index: 2 }]);
+    assert.equal((await send('other', ['{"id":"b"}', '{"id":"c","x":1}'])).accepted, 2, 'another source');
     assert.equal((await send('app', ['{"id":"c","x":1}'])).outcome, 'conflict');
-    assert.equal(ledger.assigned(), 6);
+    assert.equal(ledger.assigned(), 8);
   });
 
   test('an identity below the oldest entry can no longer be compared, and is refused', async () => {

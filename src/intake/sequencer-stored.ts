@@ -1,3 +1,4 @@
+import { assert } from '../contracts/assert.ts';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Index } from '../contracts/units.ts';
@@ -56,6 +57,7 @@ export function createComparison(work: Work, ledger: StoredLedger): StoredCompar
         }
         const batch = await readStored(ledger, index, runLength(sorted, next));
         if (batch === null) continue;
+        assert(batch.count > 0, `entry ${index} is durable and can be read`);
         const bytes = asBuffer(batch.bytes);
         for (; next < sorted.length; next++) {
           const item = sorted[next] as (typeof sorted)[number];

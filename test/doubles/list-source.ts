@@ -13,6 +13,10 @@ export class ListSource implements Source {
   readonly settled: Settled[] = [];
   /** What the next call of `settle` rejects with. */
   settleFailure: Error | null = null;
+  /** What `settle` waits for. */
+  settling: Promise<void> = Promise.resolve();
+  /** Whether all events of a batch lie at one position. */
+  onePosition = false;
   /** Stands before the position of every event. */
   prefix = '';
   readonly #batches: readonly (readonly string[])[];
@@ -36,13 +40,16 @@ export class ListSource implements Source {
     const position = asPosition(String(k));
     const events = (this.#batches[k] ?? []).map((text, place): SourceEvent => {
       const bytes = Buffer.from(`<<${text}>>`);
-      return { position: asPosition(`${this.prefix}${k}.${place}`), bytes, start: 2, end: bytes.length - 2 };
+      return { position: asPosition(`${this.prefix}${k}.${this.onePosition ? 0 : place}`), bytes, start: 2, end: bytes.length - 2 };
     });
     return {
       partition: this.#partition,
       position,
       events,
       settle: async (outcome) => {
+        const { settling } = this;
+        this.settling = Promise.resolve();
+        await settling;
         if (this.settleFailure !== null) throw this.settleFailure;
         this.settled.push([position, outcome]);
       },
