@@ -4,6 +4,7 @@ import { json } from './answer.ts';
 import type { Call } from './call.ts';
 import { onlyKnown, shown } from './call.ts';
 import type { DestinationView, StatusView } from './status.ts';
+import { snakeCased } from './status.ts';
 
 /** What an operator can do to a destination. Each resolves once it is durable. */
 export interface DestinationVerbs {
@@ -25,13 +26,13 @@ export type Verb = keyof DestinationVerbs;
 /** `GET /v1/destinations`. */
 export function listDestinations({ query }: Call, { status }: Pick<ControlParts, 'status'>): Answer {
   onlyKnown(query, []);
-  return json(200, { destinations: status().destinations });
+  return json(200, { destinations: snakeCased(status().destinations) });
 }
 
 /** `GET /v1/destinations/NAME`. */
 export function showDestination({ query, params }: Call, { status }: Pick<ControlParts, 'status'>): Answer {
   onlyKnown(query, []);
-  return json(200, viewOf(params[0] ?? '', status()));
+  return json(200, snakeCased(viewOf(params[0] ?? '', status())));
 }
 
 /** `POST /v1/destinations/NAME/VERB`: answers with what the destination looks like then. */
@@ -42,7 +43,7 @@ export async function controlDestination(call: Call, verb: Verb, { status, desti
   const verbs = destination(name);
   if (verbs === undefined) throw unknown(name);
   await verbs[verb]();
-  return json(200, viewOf(name, status()));
+  return json(200, snakeCased(viewOf(name, status())));
 }
 
 function viewOf(name: string, { destinations }: StatusView): DestinationView {

@@ -121,6 +121,17 @@ describe('status and control', () => {
     }
   });
 
+  test('keys are written in one way, whatever the parts call them', async (t) => {
+    const view = { state: 'running', cursor: 0, lag: 0, error: null, nextRetryAt: 7, head: { inFlight: true }, list: [{ aB: 1 }] };
+    const status = () => ({ ledger: { origin: 'o', size: 0, durable: 0 }, sources: {}, destinations: { 'a-b_c': view } });
+    const { send, close } = await openTestApi({}, { status });
+    t.after(close);
+    const { nextRetryAt: next_retry_at, ...rest } = view;
+    const expected = { ...rest, next_retry_at, head: { in_flight: true }, list: [{ a_b: 1 }] };
+    assert.deepEqual((await send('/v1/status')).json['destinations'], { 'a-b_c': expected });
+    assert.deepEqual((await send('/v1/destinations/a-b_c')).json, expected);
+  });
+
   test('verbs reach their destination', async (t) => {
     const { send, verbs, close } = await openTestApi(operator);
     t.after(close);

@@ -34,7 +34,18 @@ export interface StatusView {
 /** `GET /v1/status`. */
 export function statusAnswer({ query }: Call, status: () => StatusView): Answer {
   onlyKnown(query, []);
-  return json(200, status());
+  return json(200, snakeCased(status()));
+}
+
+/** The same with every key as the API writes it: words in lower case joined by `_`. Names of sources and destinations have no capitals. */
+export function snakeCased(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCased);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key.replace(/[A-Z]/g, snakeCapital), snakeCased(inner)]));
+}
+
+function snakeCapital(capital: string): string {
+  return `_${capital.toLowerCase()}`;
 }
 
 /** `GET /livez`: the process works, whatever its destinations do. Only a ledger that has failed for good needs a restart. */
