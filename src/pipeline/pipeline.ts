@@ -92,7 +92,7 @@ async function open(
     intake,
     destinations,
     status,
-    failed: Promise.race([ledger.failed, tree.failed, ...all.map((destination) => destination.failed)]).then(asError),
+    failed: Promise.race([ledger.failed, intake.failed, tree.failed, ...all.map((destination) => destination.failed)]).then(asError),
     async stop({ drainMs }) {
       await Promise.all(all.map((destination) => destination.drain(drainMs)));
       await closeAll();
