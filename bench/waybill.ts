@@ -30,7 +30,7 @@ interface StatusView {
   readonly destinations: Readonly<Record<string, { readonly cursor: number }>>;
 }
 
-const MAIN = benchFile('../src/cli/main.ts');
+const MAIN = benchFile('../bin/waybill.js');
 
 /** Writes the configuration, creates the ledger unless it is kept, starts the process and waits until it accepts. */
 export async function startWaybill(options: WaybillOptions): Promise<Waybill> {

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** The command as it is in this checkout. */
-export const MAIN: string = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+export const MAIN: string = fileURLToPath(new URL('../../bin/waybill.js', import.meta.url));
 
 /** A real `waybill run` of a test. */
 export interface WaybillProcess {
