@@ -1,8 +1,9 @@
 import type { Disk } from '../../contracts/ports.ts';
+import { Columns } from './columns.ts';
 import type { FilterPlan } from './filter.ts';
 import { Merge, type MergeAnswer, type MergeInput } from './merge.ts';
 import { RunWriter } from './run-writer.ts';
-import { sortedColumns } from './sorted.ts';
+import { sortInto } from './sorted.ts';
 
 /** The job that writes a full memtable as a run: `FlushInput` → nothing. */
 export const FLUSH_JOB = 'identities.flush';
@@ -27,6 +28,22 @@ export interface FlushInput {
  */
 export function identityJobs(disk: Disk): Record<string, (input: unknown) => Promise<unknown>> {
   const merges = new Map<string, Merge>();
+  /** Kept from one flush to the next: memory that is outside the heap is freed late. `null` while it is in use. */
+  let spare: Columns | null = null;
+
+  async function flush({ path, words, count, filter }: FlushInput): Promise<void> {
+    const sorted = spare !== null && spare.capacity >= count ? spare : new Columns(count);
+    spare = null;
+    const writer = await RunWriter.create(disk, path, count, filter);
+    try {
+      sortInto(sorted, words);
+      await writer.add(sorted);
+      await writer.finish();
+    } finally {
+      await writer.abandon();
+      spare = sorted;
+    }
+  }
 
   async function abandon(path: string): Promise<void> {
     const merge = merges.get(path);
@@ -48,18 +65,8 @@ export function identityJobs(disk: Disk): Record<string, (input: unknown) => Pro
   }
 
   return {
-    [FLUSH_JOB]: (input) => flush(disk, input as FlushInput),
+    [FLUSH_JOB]: (input) => flush(input as FlushInput),
     [MERGE_JOB]: (input) => mergeSlice(input as MergeInput),
     [ABANDON_JOB]: (input) => abandon(input as string),
   };
-}
-
-async function flush(disk: Disk, { path, words, count, filter }: FlushInput): Promise<void> {
-  const writer = await RunWriter.create(disk, path, count, filter);
-  try {
-    await writer.add(sortedColumns(words, count));
-    await writer.finish();
-  } finally {
-    await writer.abandon();
-  }
 }

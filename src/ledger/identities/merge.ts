@@ -8,7 +8,7 @@ import { RunWriter } from './run-writer.ts';
 const SLICE_ENTRIES = 1 << 20;
 
 /** How many identities are merged before they are written. */
-const MERGED_AT_ONCE = 16_384;
+const MERGED_AT_ONCE = 4_096;
 
 /** Runs to merge into one. */
 export interface MergeInput {

@@ -2,8 +2,8 @@ import type { Disk, DiskFile } from '../../contracts/ports.ts';
 import { Columns } from './columns.ts';
 import { BLOCK_BYTES, BLOCK_ENTRIES, BlockBuffer, blocksFor, HIGHS, INDEX_HIGHS, INDEX_LOWS, LOWS } from './run-format.ts';
 
-/** How many blocks are read at once. */
-const BLOCKS_READ = 64;
+/** How many blocks are read at once. Every input of a merge has that much memory. */
+const BLOCKS_READ = 16;
 
 /** Reads a run file from its beginning to its end, some blocks at a time, and checks each of them. */
 export class RunReader {

@@ -18,8 +18,8 @@ import {
 } from './run-format.ts';
 
 /** How many blocks of identities, and of the filter, are gathered before they are written. */
-const BLOCKS_GATHERED = 64;
-const FILTER_BLOCKS_GATHERED = 4096;
+const BLOCKS_GATHERED = 16;
+const FILTER_BLOCKS_GATHERED = 1024;
 
 /** A long run is flushed in pieces: one large flush would hold up those of the ledger, which share the device. */
 const UNFLUSHED_BYTES = 4 << 20;

@@ -1,9 +1,9 @@
-import { Columns } from './columns.ts';
+import type { Columns } from './columns.ts';
 import { SLOT_WORDS } from './memtable.ts';
 
-/** The identities of a memtable in the order of their fingerprints, out of its slots. */
-export function sortedColumns(words: Int32Array, count: number): Columns {
-  const sorted = new Columns(count);
+/** Puts the identities of a memtable into `sorted` in the order of their fingerprints, out of its slots. */
+export function sortInto(sorted: Columns, words: Int32Array): void {
+  sorted.count = 0;
   const slots = words.length / SLOT_WORDS;
   const shift = 32 - Math.log2(slots);
   for (let slot = 0; slot < slots; slot++) {
@@ -15,7 +15,6 @@ export function sortedColumns(words: Int32Array, count: number): Columns {
     const at = slot * SLOT_WORDS;
     if (words[at]! >>> shift > slot) insert(sorted, words, at);
   }
-  return sorted;
 }
 
 /** Slots are almost in order: each is at most a few places away from where it belongs. */
