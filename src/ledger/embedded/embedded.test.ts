@@ -81,7 +81,8 @@ describe('a run of several groups', () => {
 
   test('that was not finished takes its place with it, in this segment and the one before', async () => {
     const base = new MemoryDisk();
-    const ledger = await newLedger(base);
+    const options = { ...OPTIONS, aheadBytes: 32_768 };
+    const ledger = await newLedger(base, options);
     await append(ledger, simpleRun('app', 240, 120));
     await ledger.close();
     // The next segment is prepared while the first entry is appended, and begins in the middle of the run after it.
@@ -90,12 +91,15 @@ describe('a run of several groups', () => {
     let turned = 0;
     for (let operation = 1; ; operation++) {
       const disk = base.copy();
-      const writer = await reopen(disk);
+      const writer = await reopen(disk, options);
       await append(writer, simpleRun('app', 1));
       await turns(200);
       disk.crashAfter = disk.operations + operation;
       const finished = await Promise.race([append(writer, simpleRun('app', 30, 120)).then(() => true), disk.crashed.then(() => false)]);
-      const other = await reopen(disk.afterCrash('whole', () => 0));
+      const other = await reopen(
+        disk.afterCrash('whole', () => 0),
+        options,
+      );
       outcomes.push(other.size() - size);
       assert.ok([0, 30].includes(other.size() - size), `${other.size()} entries after ${size}`);
       assert.equal(other.sequence('app'), Number(other.size()));
