@@ -104,8 +104,13 @@ export function spawnPiped(script: string, args: readonly string[]): PipedChild 
   return spawn(process.execPath, [script, ...args], { stdio: 'pipe' });
 }
 
-/** The path of a script of this folder, by its name without the ending; the command line itself is `main`. */
-export function ownScript(name = 'main'): string {
+/** The path of the command itself, as `npx waybill` starts it. */
+export function ownCommand(): string {
+  return fileURLToPath(new URL('../../bin/waybill.js', import.meta.url));
+}
+
+/** The path of a script of this folder, by its name without the ending. */
+export function ownScript(name: string): string {
   return fileURLToPath(new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
 }
 

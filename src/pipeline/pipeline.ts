@@ -7,6 +7,7 @@ import { openIdentities } from '../ledger/identities/identities.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
 import { openTree } from '../tree/follower.ts';
 import { openDestinations } from './destinations.ts';
+import { watchFreeSpace } from './free-space.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
 
@@ -74,6 +75,8 @@ async function open(
   opened.push(() => Promise.all([...destinations.values()].map((destination) => destination.close())));
   const scrubbing = startScrubbing(ledger, ports);
   opened.push(() => scrubbing.close());
+  const space = await watchFreeSpace(path, ports);
+  opened.push(() => space.close());
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.size });
 
   const all = [...destinations.values()];
@@ -85,6 +88,8 @@ async function open(
       tree,
       destinations,
       damage: scrubbing.damage(),
+      limitBytes: config.ledger.limitBytes,
+      freeBytes: space.bytes(),
       openMs: ports.clock.monotonic() - openedAt,
     });
   return {

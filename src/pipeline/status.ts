@@ -1,4 +1,3 @@
-import type { Ledger } from '../contracts/ledger.ts';
 import type { Destination, DestinationStatus } from '../delivery/destination.ts';
 import type { Intake, SourceCounts } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
@@ -15,8 +14,9 @@ export interface PipelineStatus {
     readonly beginning: number;
     /** The newest head of the tree that was computed; it is not signed. */
     readonly head: TreeHead;
-    readonly bytes: { readonly used: number; readonly limit: number };
-    /** How long the space lasts at the rate since the start; `null` when nothing was written yet. */
+    /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
+    readonly bytes: { readonly used: number; readonly limit: number | null; readonly free: number | null };
+    /** How long the free space lasts at the rate since the start; `null` when nothing was written yet or nobody knows what is free. */
     readonly days_left: number | null;
     readonly identities: { readonly entries: number; readonly rebuilding: boolean };
     /** What the check of older segments found; `null` while all is well. */
@@ -36,6 +36,9 @@ export interface StatusParts {
   readonly tree: { head(): TreeHead };
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly damage: string | null;
+  readonly limitBytes: number | null;
+  /** What the file system still takes. */
+  readonly freeBytes: number | null;
   /** How long the ledger has been open. */
   readonly openMs: number;
 }
@@ -43,17 +46,21 @@ export interface StatusParts {
 const DAY_MS = 86_400_000;
 
 /** Looks at every part. It waits for nothing. */
-export function pipelineStatus({ ledger, identities, intake, tree, destinations, damage, openMs }: StatusParts): PipelineStatus {
-  const { used, limit, placed } = ledger.space();
+export function pipelineStatus(parts: StatusParts): PipelineStatus {
+  const { ledger, identities, intake, tree, destinations, damage, limitBytes } = parts;
+  const { used, placed } = ledger.space();
   const { entries, rebuilding } = identities.facts();
   const { sources, producers, refusedBytes } = intake.status();
+  const free = freeBytes(used, parts);
   return {
     ledger: {
       origin: ledger.origin,
-      ...sizes(ledger),
+      size: ledger.assigned(),
+      durable: ledger.size(),
+      beginning: ledger.beginning(),
       head: tree.head(),
-      bytes: { used, limit },
-      days_left: placed === 0 ? null : Math.max(0, limit - used) / (placed / Math.max(1, openMs)) / DAY_MS,
+      bytes: { used, limit: limitBytes, free },
+      days_left: placed === 0 || free === null ? null : free / (placed / Math.max(1, parts.openMs)) / DAY_MS,
       identities: { entries, rebuilding },
       damage,
     },
@@ -64,6 +71,8 @@ export function pipelineStatus({ ledger, identities, intake, tree, destinations,
   };
 }
 
-function sizes(ledger: Pick<Ledger, 'assigned' | 'size' | 'beginning'>): { size: number; durable: number; beginning: number } {
-  return { size: ledger.assigned(), durable: ledger.size(), beginning: ledger.beginning() };
+function freeBytes(used: number, { limitBytes, freeBytes: onDisk }: StatusParts): number | null {
+  if (limitBytes === null) return onDisk;
+  const allowed = Math.max(0, limitBytes - used);
+  return onDisk === null ? allowed : Math.min(allowed, onDisk);
 }

@@ -1,7 +1,16 @@
 import { join } from 'node:path';
 import type { Clock } from '../../contracts/ports.ts';
 import { type ApiClient, openClientAt } from '../client.ts';
-import { childEnd, freePort, makeTemporaryDirectory, ownScript, type PipedChild, spawnPiped, writeNewFile } from '../machine.ts';
+import {
+  childEnd,
+  freePort,
+  makeTemporaryDirectory,
+  ownCommand,
+  ownScript,
+  type PipedChild,
+  spawnPiped,
+  writeNewFile,
+} from '../machine.ts';
 
 /** Everything that the demo starts: a directory, the receiver, and `waybill run`, which may be killed and started again. */
 export interface Stage {
@@ -56,7 +65,7 @@ export async function openStage(clock: Clock, token: () => string): Promise<Stag
     client,
     receiver: openClientAt(receiverUrl, null),
     async start(ended) {
-      const child = spawnPiped(ownScript(), ['run', '-c', path]);
+      const child = spawnPiped(ownCommand(), ['run', '-c', path]);
       process = child;
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log = `${log}${String(chunk)}`.slice(-LOG_TAIL)));
       while (
@@ -83,7 +92,7 @@ export async function openStage(clock: Clock, token: () => string): Promise<Stag
 }
 
 async function create(path: string): Promise<void> {
-  const child = spawnPiped(ownScript(), ['init', '-c', path]);
+  const child = spawnPiped(ownCommand(), ['init', '-c', path]);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += String(chunk)));
   const { code } = await childEnd(child);
