@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
 import type { Book } from './book.ts';
 import type { ReadEntry } from './ledger-check.ts';
-import type { Attempt, Receiver } from './receiver.ts';
+import { type Attempt, indexOf, type Receiver, recordsOf } from './receiver.ts';
 
 /** The event of a control entry, as far as the checkers read it. */
 interface ControlEvent {
@@ -42,8 +42,7 @@ export function checkRefusals(entries: readonly ReadEntry[], book: Book): string
 /** Every entry that a destination was not sent because it refused it is declared by one gap entry, unless it is a control entry itself. */
 export function checkGaps(receiver: Receiver, line: readonly Attempt[], entries: readonly ReadEntry[]): string[] {
   const faults: string[] = [];
-  const aside = new Set<number>(line.flatMap(({ omitted }) => omitted.quarantined));
-  for (const index of aside) if (entries[index]?.entry.source === CONTROL_SOURCE) aside.delete(index);
+  const aside = notSent(line, entries);
   const open = new Set(aside);
   for (const { index, entry } of entries) {
     if (entry.source !== CONTROL_SOURCE) continue;
@@ -56,4 +55,16 @@ export function checkGaps(receiver: Receiver, line: readonly Attempt[], entries:
   }
   for (const index of open) faults.push(`${receiver.name}: ${index} is set aside and not declared`);
   return faults;
+}
+
+/** Entries of the application that a destination has taken others after, and has not got. */
+function notSent(line: readonly Attempt[], entries: readonly ReadEntry[]): Set<number> {
+  const sent = new Set(line.flatMap(({ body }) => recordsOf(body).map(indexOf)));
+  const first = line[0]?.from ?? 0;
+  const last = Math.max(-1, ...sent);
+  return new Set(
+    entries
+      .filter(({ index, entry }) => index >= first && index < last && entry.source !== CONTROL_SOURCE && !sent.has(index))
+      .map(({ index }) => index),
+  );
 }

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
 import type { KnownTaken } from './known.ts';
 import type { ReadEntry } from './ledger-check.ts';
-import { type Attempt, type Inspector, type Receiver, recordsOf } from './receiver.ts';
+import { type Attempt, type Inspector, indexOf, type Receiver, recordsOf } from './receiver.ts';
 import type { World } from './world.ts';
 
 /** What one destination has been sent so far, as a range of indexes that grows. */
@@ -101,12 +101,12 @@ export function checkDestination(
     faults.push(...checkBatch(receiver, batch, entries, expected));
     next = Math.max(next, batch.through + 1);
   }
-  if (receiver.kind === 'objects') next = pastUnwanted(receiver, next, expected.size, entries, expected);
+  next = pastUnwanted(receiver, next, expected.size, entries, expected);
   if (next < expected.size) faults.push(`${receiver.name} has everything to ${next} of ${expected.size}`);
   return faults;
 }
 
-/** Where no batch without a record can be carried, what a destination does not get may be left out between two batches. */
+/** Skips what a destination does not get: at the end, and between two batches where no batch without a record can be carried. */
 function pastUnwanted(
   receiver: Receiver,
   next: number,
@@ -172,10 +172,6 @@ function checkForm(attempt: Attempt, fail: (message: string) => void): void {
     last = index;
   }
   if (sha256 !== '' && sha256 !== hash('sha256', body, 'hex')) fail('has another hash than its body');
-}
-
-function indexOf(record: string): number {
-  return Number(/^\{"index":(\d+),"entry":/.exec(record)?.[1] ?? Number.NaN);
 }
 
 function conditional(receiver: Receiver): boolean {

@@ -138,6 +138,11 @@ export class Machine implements Door {
 
   #inside(pipeline: OpenPipeline, request: PushRequest, signal: AbortSignal, answer: (given: PushAnswer) => void): void {
     if (signal.aborted) return;
+    if (this.#current?.pipeline !== pipeline) {
+      // The process is ending and takes no more requests.
+      answer({ kind: 'lost' });
+      return;
+    }
     pipeline.submit(request, signal).then(
       (result) => this.#world.plan(this.#wire(), () => answer({ kind: 'answered', result })),
       (error: unknown) => {
@@ -162,6 +167,7 @@ export class Machine implements Door {
       this.#restart(200);
       return;
     }
+    if (life.state === 'dead') return;
     if (this.#current !== null) this.#world.fail(`processes ${this.#current.life.number} and ${life.number} have the ledger open at once`);
     this.#current = { life, pipeline };
     this.opened += 1;

@@ -37,12 +37,12 @@ export function beginMisfortune(reach: Reach): () => void {
 }
 
 const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => void>> = {
-  kill: ({ machine }) => machine.crash(false),
-  power: ({ machine }) => machine.crash(true),
+  kill: (reach, chance) => crash(reach, chance, false),
+  power: (reach, chance) => crash(reach, chance, true),
   // Many a bug needs both: what a kill leaves in memory of the system is seen by the next process and lost by the power cut that follows.
-  killThenPower: ({ world, machine }, chance) => {
-    machine.crash(false);
-    world.plan(chance.logarithmic(30, 600), () => machine.crash(true));
+  killThenPower: (reach, chance) => {
+    crash(reach, chance, false);
+    reach.world.plan(chance.logarithmic(30, 600), () => reach.machine.crash(true));
   },
   pause: ({ machine }, chance) => machine.pause(chance.logarithmic(20, 3_000), chance.hit(0.7)),
   restart: ({ machine }) => machine.stop(),
@@ -88,6 +88,12 @@ const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => v
     if (pipeline !== null) world.watch('zombie', pipeline.appendLate(chance.logarithmic(1, 300)));
   },
 };
+
+/** Now, or in the middle of one of the next changes on the disk. */
+function crash({ machine, disk }: Reach, chance: Chance, power: boolean): void {
+  if (chance.hit(0.4)) machine.crash(power);
+  else disk.trap = { changes: chance.int(1, 12), spring: () => machine.crash(power) };
+}
 
 /** An operator looks at a destination: what has halted is corrected and tried again; what runs is paused for a while. */
 export function attend({ world, machine, receivers }: Reach, name: string, chance: Chance | null): void {

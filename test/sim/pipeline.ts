@@ -66,6 +66,7 @@ export function ledgerOptions(plan: Plan) {
     reservedBytes: 16_384,
     aheadBytes: 16_384,
     ringBytes: plan.ringBytes,
+    groupBytes: plan.groupBytes,
   };
 }
 
@@ -103,18 +104,27 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       (error: unknown) => sourceStopped(name, error),
     ),
   );
+  const requests = new Set<Promise<unknown>>();
   const audit = auditLedger(ledger, watch, world, life, stop.signal);
   world.watch('auditor', audit);
   return {
     ledger,
     destinations,
     failed: Promise.race([ledger.failed, ...[...destinations.values()].map(({ failed }) => failed), ...broken]),
-    submit: (request, signal) => submit(intake, request, signal),
+    async submit(request, signal) {
+      const answer = submit(intake, request, signal);
+      requests.add(answer);
+      try {
+        return await answer;
+      } finally {
+        requests.delete(answer);
+      }
+    },
     acknowledged: (name) => parts.known.below(name),
     appendLate: (ms) => appendLate(parts, ledger, ms),
     async close() {
       stop.abort(new Error('the process ends'));
-      await Promise.allSettled(running.map(({ done }) => done));
+      await Promise.allSettled([...running.map(({ done }) => done), ...requests]);
       await Promise.all([...destinations.values()].map((destination) => destination.drain(200)));
       await Promise.all([...destinations.values()].map((destination) => destination.close()));
       await audit;
@@ -129,7 +139,7 @@ const never = new Promise<never>(() => {});
 
 /** A pull source that cannot go on takes its process with it. */
 function sourceStopped(name: string, error: unknown): unknown {
-  return isWaybillError(error) ? error : new Error(`source ${name} stopped`, { cause: error });
+  return isWaybillError(error) ? error : new Error(`source ${name} stopped: ${String(error)}`, { cause: error });
 }
 
 function deliverTo(plan: DestinationPlan, parts: LifeParts, ledger: Ledger, intake: Intake, ports: Ports): Destination {

@@ -49,6 +49,8 @@ export interface ProducerOdds {
   readonly keyed: number;
   /** A numbered event is held back and sent later. */
   readonly heldBack: number;
+  /** A request whose events are so large that its run has several parts. */
+  readonly large: number;
   /** After a lost answer the sender gives up. */
   readonly givesUp: number;
 }
@@ -86,6 +88,8 @@ class Producer {
   readonly #chance: Chance;
   readonly #late: Item[] = [];
   #sequence = 0;
+  /** How long the padding of an event may be. */
+  #padding = 60;
   #requests = 0;
 
   constructor(source: PushSource, number: number) {
@@ -158,7 +162,8 @@ class Producer {
     if (recent.length > 0 && chance.hit(odds.twin)) return recent[recent.length - 1] as PushRequest;
     const keyed = chance.hit(odds.keyed);
     const items: Item[] = [];
-    for (let count = chance.int(1, odds.eventsMax); count > 0; count--) {
+    this.#padding = chance.hit(odds.large) ? 60_000 : 60;
+    for (let count = this.#padding > 60 ? 6 : chance.int(1, odds.eventsMax); count > 0; count--) {
       const item = this.#item(keyed, items);
       if (item !== null) items.push(item);
     }
@@ -210,7 +215,7 @@ class Producer {
 
   #text(mark: number, id: string | null, sequence: number | null): string {
     const identity = id === null ? '' : `"id":${JSON.stringify(id)},`;
-    const rest = `"mark":${mark},"pad":"${'x'.repeat(this.#chance.int(0, 60))}"`;
+    const rest = `"mark":${mark},"pad":"${'x'.repeat(this.#chance.int(0, this.#padding))}"`;
     if (this.#source.odds.schema === 'json') return `{${identity}${rest}}`;
     const numbered = sequence === null ? '' : `,"producer":{"id":"app-${this.#number}","epoch":1,"seq":${sequence}}`;
     return `{${identity}"occurred_at":"2026-01-01T00:00:00Z","action":"user.login","outcome":"success","actor":{"type":"user","id":"u"}${numbered},${rest}}`;

@@ -95,6 +95,7 @@ export class Receiver {
 
   /** One request with a batch. Resolves when the answer arrives; rejects as a sink must. */
   send(life: Life, batch: SinkBatch, signal: AbortSignal): Promise<void> {
+    if (life.state === 'dead') return new Promise(() => {});
     const attempt = toAttempt(life, batch, this.#world.time);
     this.attempts.push(attempt);
     this.#inspector.sent(this, attempt);
@@ -230,6 +231,11 @@ export class Receiver {
 export function recordsOf(body: Uint8Array): readonly string[] {
   if (body.length === 0) return [];
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8').trimEnd().split('\n');
+}
+
+/** The index that a record says. */
+export function indexOf(record: string): number {
+  return Number(/^\{"index":(\d+),"entry":/.exec(record)?.[1] ?? Number.NaN);
 }
 
 function toAttempt(life: Life, batch: SinkBatch, now: number): Attempt {

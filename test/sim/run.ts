@@ -21,8 +21,8 @@ const LIVENESS_MS = 400_000;
 /** How long nothing may change before everything counts as arrived: longer than a hole in a producer's numbers stays open. */
 const QUIET_MS = 3_000;
 
-/** Entries at the end that a destination does not want and that can ride on no batch. */
-const TAIL_MAX = 5;
+/** How many entries at the end may wait for a later one. */
+const TAIL_MAX = 100;
 
 /** What a seed did. */
 export interface SeedResult {
@@ -152,12 +152,15 @@ async function livenessPhase(scene: Scene): Promise<void> {
   const { world, disk, machine, receivers, reach } = scene;
   world.tell('calm');
   disk.odds = CALM_DISK;
+  disk.trap = null;
   disk.capacity = Number.POSITIVE_INFINITY;
   for (const receiver of receivers.values()) {
     receiver.odds = CALM_RECEIVER;
     receiver.down = false;
   }
   machine.calm();
+  // With this start every destination that was added by now is there.
+  machine.stop();
   let over = false;
   const tend = async (): Promise<void> => {
     while (!over) {
@@ -188,12 +191,13 @@ function settled({ plan, machine, producers, origins }: Scene): boolean {
   for (const origin of origins) {
     for (const [partition, items] of origin.partitions) if ((origin.settled.get(partition) ?? 0) < items.length) return false;
   }
-  return [...pipeline.destinations].every(([name, destination]) => {
-    const { lag } = destination.status();
-    return (
-      lag === 0 ||
-      (lag <= TAIL_MAX && plan.destinations.some((one) => one.name === name && one.kind === 'objects' && one.control !== 'all'))
-    );
+  return plan.destinations.every(({ name, kind, control, onReject }) => {
+    const status = pipeline.destinations.get(name)?.status();
+    if (status === undefined || status.lag === 0) return true;
+    // Where no empty batch can be carried, unwanted control entries at the end wait for the next one; and the last entry is set aside
+    // only once a later one was taken. The comparison at the end looks at what they are.
+    const waits = (kind === 'objects' && control !== 'all') || onReject === 'quarantine';
+    return waits && status.state === 'running' && status.lag <= TAIL_MAX && status.head === null;
   });
 }
 

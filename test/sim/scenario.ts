@@ -35,6 +35,7 @@ export interface Plan {
   readonly segmentBytes: number;
   readonly limitBytes: number;
   readonly ringBytes: number;
+  readonly groupBytes: number;
   readonly memtableEntries: number;
   readonly pull: readonly (OriginOdds & { readonly name: string; readonly everyMs: number })[];
   readonly push: readonly (ProducerOdds & { readonly name: string; readonly senders: number })[];
@@ -100,6 +101,7 @@ export function drawPlan(chance: Chance): Plan {
     everyMs,
     segmentBytes: chance.pick([65_536, 131_072, 1_048_576]),
     limitBytes: 64 << 20,
+    groupBytes: chance.pick([4_096, 32_768, 4 << 20]),
     ringBytes: chance.pick([16_384, 131_072, 4 << 20]),
     memtableEntries: chance.pick([16, 64, 1_024]),
     pull: Array.from({ length: chance.int(0, 2) }, (_, at) => drawPull(chance, `pull${at}`)),
@@ -138,6 +140,7 @@ function drawPush(chance: Chance, name: string): Plan['push'][number] {
     keyed: odds(chance, 0.05, 0.4),
     heldBack: odds(chance, 0.02, 0.2),
     givesUp: odds(chance, 0.1, 0.6),
+    large: chance.hit(0.3) ? round(chance.logarithmic(0.005, 0.05)) : 0,
   };
 }
 

@@ -1,0 +1,137 @@
+/** A bug that is put into the product on purpose, to see that the simulation finds it. */
+export interface PlantedBug {
+  readonly name: string;
+  /** The file below `src`. */
+  readonly file: string;
+  /** Text of that file; it must be there exactly once, or the plant is stale. */
+  readonly find: string;
+  readonly replace: string;
+  /** What the simulation must say: a bug that is caught for another reason is not caught. */
+  readonly says: RegExp;
+  /** A seed that is known to catch it, so that the search begins there. */
+  readonly seed: number;
+}
+
+/** Every planted bug. The product has no switch for any of them: the text is changed while it is loaded. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'no fsync',
+    file: 'ledger/embedded/stream.ts',
+    find: 'await group.segment.file.commit(this.#staged(group), group.at);',
+    replace: 'await group.segment.file.write(this.#staged(group), group.at);',
+    says: /were durable|is not in the ledger|was promised|is damaged|was settled/,
+    seed: 1,
+  },
+  {
+    name: 'cursor before acknowledgement',
+    file: 'delivery/loop.ts',
+    find: 'const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);',
+    replace:
+      'const receipt = await Promise.race([attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal), Promise.resolve({})]);',
+    says: /keeps \d+\.\.\d+ before|has everything to|comes next/,
+    seed: 1,
+  },
+  {
+    name: 'settle before durable',
+    file: 'intake/pull.ts',
+    find: "  await durable;\n  await batch.settle('accepted');",
+    replace: "  durable.catch(() => undefined);\n  await batch.settle('accepted');",
+    says: /although everything to \d+ was settled|never arrived/,
+    seed: 1,
+  },
+  {
+    name: 'torn tail kept',
+    file: 'ledger/embedded/recovery.ts',
+    find: 'if (lastByte > at) {',
+    replace: 'if (lastByte < at) {',
+    says: /is damaged|were durable|is not in the ledger/,
+    seed: 1,
+  },
+  {
+    name: 'batch re-cut after a crash',
+    file: 'delivery/step.ts',
+    find: "if (rules.dedupe === 'position') withdrawIntents(work);",
+    replace: 'withdrawIntents(work);',
+    says: /was cut anew|after it had all to/,
+    seed: 1,
+  },
+  {
+    name: 'batch k + 1 sent after k failed',
+    file: 'delivery/plan.ts',
+    find: "if (batch.phase !== 'waiting') continue;",
+    replace: "if (batch.phase !== 'waiting' || batch.tries > 0) continue;",
+    says: /keeps \d+\.\.\d+ before/,
+    seed: 1,
+  },
+  {
+    name: 'a duplicate answered before its original is durable',
+    file: 'intake/sequencer-stored.ts',
+    find: [
+      '      const sorted = wanted.toSorted((a, b) => a.index - b.index);',
+      '      const last = sorted.at(-1);',
+      '      if (last !== undefined && last.index >= ledger.size()) await ledger.waitBeyond(asSize(last.index), signal);',
+    ].join('\n'),
+    replace: [
+      "      for (const { at, index } of wanted) if (index >= ledger.size()) note(at, index, 'same');",
+      '      const sorted = wanted.filter(({ index }) => index < ledger.size()).toSorted((a, b) => a.index - b.index);',
+    ].join('\n'),
+    says: /was promised/,
+    seed: 1,
+  },
+  {
+    name: "one partition's position overwritten by another's",
+    file: 'ledger/embedded/state.ts',
+    find: 'positions.set(partition, meta.position);',
+    replace: 'for (const key of [partition, ...positions.keys()]) positions.set(key, meta.position);',
+    says: /never arrived|was settled|not everything arrived|is in the ledger 2 times/,
+    seed: 1,
+  },
+  {
+    name: 'seq taken as identity',
+    file: 'intake/producers.ts',
+    find: 'seq >= followed.floor && seq <= followed.mark && findRange(followed.ranges, seq) === -1',
+    replace: 'seq <= followed.mark',
+    says: /refused the good event/,
+    seed: 1,
+  },
+  {
+    name: 'gap entries that breed',
+    file: 'delivery/quarantine.ts',
+    find: 'const told = final.filter((aside) => !aside.control);',
+    replace: 'const told = final;',
+    says: /the gap entry/,
+    seed: 1,
+  },
+  {
+    name: '`next()` below the cursor accepted',
+    file: 'delivery/compare.ts',
+    find: 'if (next < cursor && work.state.account.acknowledged) {',
+    replace: 'if (next < 0) {',
+    says: /not everything arrived/,
+    seed: 1,
+  },
+  {
+    name: 'recovered tail delivered before its sync',
+    file: 'ledger/embedded/recovery.ts',
+    find: 'await file.commit((await readWindow(file, lastGroup.at, whole.at - lastGroup.at)).bytes, lastGroup.at);',
+    replace: '',
+    says: /were durable|is damaged|was rewritten|was promised/,
+    seed: 1,
+  },
+  {
+    name: "a zombie's append accepted",
+    file: 'ledger/embedded/ledger.ts',
+    find: 'if (expected !== first) {',
+    replace: 'if (expected > first) {',
+    says: /append of a zombie was accepted/,
+    seed: 1,
+  },
+  {
+    name: 'two processes with one ledger',
+    file: 'ledger/embedded/embedded.ts',
+    find: 'const lock = await disk.lock(`${path}/lock`);',
+    replace: 'const lock = { release: () => Promise.resolve() };',
+    says: /have the ledger open at once/,
+    seed: 1,
+  },
+];
