@@ -121,6 +121,15 @@ export class IdentitiesWorld {
     return faults;
   }
 
+  /** The same, with nothing to say while the index is being rebuilt. */
+  tryFaults(): void {
+    try {
+      this.faults();
+    } catch (error) {
+      if (!isWaybillError(error) || error.code !== 'IDENTITIES_REBUILDING') throw error;
+    }
+  }
+
   /** Waits until the index takes more. */
   async ready(): Promise<void> {
     for (let wait = this.open.ready(); wait !== null; wait = this.open.ready()) await wait;

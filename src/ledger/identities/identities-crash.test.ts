@@ -65,6 +65,47 @@ describe('the end of the process at any operation of the disk', () => {
   }
 });
 
+describe('at any moment of the background work', () => {
+  /** A world in which a flush began some turns ago, which leads to a merge. */
+  async function busy(turns: number): Promise<IdentitiesWorld> {
+    const world = new IdentitiesWorld({}, turns);
+    await world.start();
+    for (let n = 0; n < 16; n++) {
+      world.append({ source: 'app', id: `e${world.entries.length}` });
+      world.flush();
+      if (n === 7) await world.quiet();
+    }
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return world;
+  }
+
+  test('a close ends all of it', async () => {
+    for (let turns = 0; turns < 120; turns++) {
+      const world = await busy(turns);
+      await world.stop();
+      const { steps } = world.disk;
+      await world.quiet();
+      assert.equal(world.disk.steps, steps, `something went on after the close at turn ${turns}`);
+      await world.start();
+      assert.deepEqual(world.faults(), []);
+      await world.stop();
+    }
+  });
+
+  test('a rebuild ends all of it and begins with nothing', async () => {
+    for (let turns = 0; turns < 120; turns++) {
+      const world = await busy(turns);
+      for (const path of world.disk.paths().filter((name) => name.endsWith('.run'))) world.disk.flip(path, 9, 1);
+      for (let tries = 0; world.warnings.length === 0 && tries < 200; tries++) world.tryFaults();
+      await world.ready();
+      await world.quiet();
+      assert.deepEqual(world.faults(), []);
+      assert.ok(world.open.facts().entries <= 16, `there are ${world.open.facts().entries} after a rebuild at turn ${turns}`);
+      await world.stop();
+    }
+  });
+});
+
 type Plain = 'control' | 'flush' | 'quiet' | 'restart' | 'fill' | 'free';
 
 type Action =

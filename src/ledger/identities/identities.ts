@@ -174,11 +174,16 @@ class IdentityIndex implements OpenIdentities {
     this.#closing.abort();
     this.#room?.resolve();
     await this.#rebuilding;
-    await this.#compaction.stop();
-    await this.#flusher.stop();
+    await this.#stopBackground();
     // A rebuild that was stopped half-way stays set: what it had read so far is not the index.
     if (this.#rebuilding === null) await this.#flushRest();
     await this.#store.close();
+  }
+
+  /** The flusher first: its last run may be what a merge was waiting for. */
+  async #stopBackground(): Promise<void> {
+    await this.#flusher.stop();
+    await this.#compaction.stop();
   }
 
   async #flushRest(): Promise<void> {
@@ -263,8 +268,7 @@ class IdentityIndex implements OpenIdentities {
   }
 
   async #rebuildOnce(): Promise<void> {
-    await this.#compaction.stop();
-    await this.#flusher.stop();
+    await this.#stopBackground();
     this.#flusher.clear();
     this.#active = new Memtable(this.#memtableEntries);
     await this.#store.reset();
