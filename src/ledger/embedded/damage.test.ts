@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { append, contentOf, Script, script, simpleRun } from '../../../test/conformance/ledger-workload.ts';
+import { append, contentOf, runOf, Script, script, simpleRun } from '../../../test/conformance/ledger-workload.ts';
 import { MemoryDisk } from '../../../test/conformance/memory-disk.ts';
 import { newLedger, OPTIONS, reopen } from '../../../test/conformance/small-ledger.ts';
 import { isWaybillError } from '../../contracts/errors.ts';
@@ -81,7 +81,7 @@ describe('a changed byte', () => {
     assert.ok(before !== 'damage' && played.check(before) === played.ops.length);
     let shorter = 0;
     const end = lastByte(disk.bytes(last));
-    for (let at = 64; at <= end; at += Math.ceil(end / 160)) {
+    for (let at = 64; at <= end; at += Math.ceil(end / 90)) {
       const content = await contentOrDamage(flipped(disk, last, at, at % 8));
       if (content === 'damage') continue;
       const copy = played.copy();
@@ -91,7 +91,7 @@ describe('a changed byte', () => {
     }
     assert.ok(shorter > 0);
     for (const path of segmentsOf(disk).slice(0, -1)) {
-      for (let at = 64; at <= lastByte(disk.bytes(path)); at += 997) {
+      for (let at = 64; at <= lastByte(disk.bytes(path)); at += 1_997) {
         const content = await contentOrDamage(flipped(disk, path, at, 3));
         if (content !== 'damage') assert.equal(played.check(content), played.ops.length, `${path} at ${at}`);
       }
@@ -170,9 +170,10 @@ describe('a torn tail', () => {
     const ledger = await newLedger(disk);
     await append(ledger, simpleRun('app', 1));
     // Two runs in one group, of which the first one is lost.
+    const runs = [runOf(simpleRun('app', 2)), runOf(simpleRun('app', 3))] as const;
+    const rooms = [await ledger.reserve(2, 1_000), await ledger.reserve(3, 1_000)] as const;
     const held = disk.holdFlushes(SEGMENTS);
-    const answers = [append(ledger, simpleRun('app', 2)), append(ledger, simpleRun('app', 3))];
-    while (ledger.assigned() < 6) await Promise.resolve();
+    const answers = [ledger.append(runs[0], ledger.assigned(), rooms[0]), ledger.append(runs[1], ledger.assigned(), rooms[1])];
     for (let k = 0; k < 20; k++) await Promise.resolve();
     const torn = disk.afterCrash('whole', () => 0);
     held();
