@@ -8,6 +8,9 @@ import type { CutEvent, CutOrder } from './state.ts';
 /** After how long a range with nothing to send goes as a batch without records, where that can be carried. */
 export const IDLE_MS = 60_000;
 
+/** Why a wait ends that is over anyway. */
+const ENOUGH = 'the wait is over';
+
 /** What a cutter needs, and whom it tells. */
 export interface CutterOptions {
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'waitBeyond'>;
@@ -53,7 +56,7 @@ export class Cutter {
       this.#urged?.();
       return;
     }
-    this.#running.abort();
+    this.#running.abort(ENOUGH);
     if (order === null) return;
     this.#running = new AbortController();
     this.#waiting = false;
@@ -123,7 +126,8 @@ export class Cutter {
       return await Promise.race(waits);
     } finally {
       signal.removeEventListener('abort', stop);
-      done.abort();
+      // A reason of its own would be a new error with its stack, for every batch.
+      done.abort(ENOUGH);
       this.#waiting = false;
     }
   }

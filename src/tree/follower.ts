@@ -57,9 +57,10 @@ export async function openTree(
         await ports.clock.sleep(GATHER_MS, stop.signal);
       }
       const batch = await ledger.read(asIndex(edge.size), STEP);
-      // Views would take the whole memory behind them along to the other thread.
-      const input: GrowInput = { edge, bytes: batch.bytes.slice(), starts: batch.starts.slice(), ends: batch.ends.slice() };
-      edge = (await ports.background.run(GROW_JOB, input)) as Edge;
+      // A copy that is given away: a view would take the whole memory behind it along, by another copy.
+      const input = { edge, bytes: batch.bytes.slice(), starts: batch.starts.slice(), ends: batch.ends.slice() };
+      const gives = [input.bytes.buffer, input.starts.buffer, input.ends.buffer];
+      edge = (await ports.background.run(GROW_JOB, input satisfies GrowInput, gives)) as Edge;
       if (edge.size - stored >= STORE_EVERY) {
         await storeEdge(ports, directory, file, edge);
         stored = edge.size;
