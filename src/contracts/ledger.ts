@@ -99,7 +99,11 @@ export interface Journal {
   keys(): readonly string[];
   /** Resolves once the record is durable. It is not refused for lack of space before the reserved part is used up. */
   append(key: string, record: string): Promise<void>;
-  /** Registers who can fold: the ledger asks for the state of `key` when it writes a snapshot, so that older records may go. */
+  /**
+   * Registers who can fold: the ledger asks for the state of `key` when it writes a snapshot, so that older records may go.
+   * The state must hold what every record of the key adds that was handed to `append`, durable or not. It may be ahead of them:
+   * then a record that comes after it must change nothing that it holds already.
+   */
   compact(key: string, fold: () => string): void;
   /** Forgets a key for good. */
   forget(key: string): Promise<void>;
