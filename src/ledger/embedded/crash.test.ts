@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { append, chance, contentOf, Script, script, simpleRun } from '../../../test/conformance/ledger-workload.ts';
+import { append, chance, contentOf, runOf, Script, script, simpleRun } from '../../../test/conformance/ledger-workload.ts';
 import { CRASH_STYLES, type CrashStyle, MemoryDisk } from '../../../test/conformance/memory-disk.ts';
 import { OPTIONS, portsOf } from '../../../test/conformance/small-ledger.ts';
 import { createEmbeddedLedger } from './create.ts';
@@ -86,5 +86,36 @@ describe('a loss of power', () => {
       }
     }
     assert.ok(runs > 150, `only ${runs} runs`);
+  });
+
+  test('while a long run that was not finished is taken back leaves nothing that looks like damage', async () => {
+    const base = new MemoryDisk();
+    await createEmbeddedLedger(OPTIONS, portsOf(base));
+    const first = await openEmbeddedLedger(OPTIONS, portsOf(base));
+    await append(first, simpleRun('app', 1));
+    await first.close();
+    let several = 0;
+    for (let crashAfter = 1; ; crashAfter++) {
+      const disk = base.copy();
+      const ledger = await openEmbeddedLedger(OPTIONS, portsOf(disk));
+      const run = runOf(simpleRun('app', 1_500, 350));
+      const room = await ledger.reserve(run.count, run.bytes.length);
+      disk.crashAfter = disk.operations + crashAfter;
+      const finished = await Promise.race([ledger.append(run, ledger.assigned(), room).then(() => true), disk.crashed.then(() => false)]);
+      if (finished) break;
+      for (let seed = 0; seed < 4; seed++) {
+        for (let second = 1; ; second++) {
+          const found = disk.afterCrash('lost', chance(1));
+          found.crashAfter = second;
+          const opened = openEmbeddedLedger(OPTIONS, portsOf(found)).then(() => true);
+          const recovered = await Promise.race([opened, found.crashed.then(() => false)]);
+          const last = await openEmbeddedLedger(OPTIONS, portsOf(found.afterCrash('sectors', chance(seed))));
+          assert.equal(last.size(), 1);
+          several++;
+          if (recovered) break;
+        }
+      }
+    }
+    assert.ok(several > 100, `only ${several} recoveries`);
   });
 });
