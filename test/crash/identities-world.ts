@@ -76,7 +76,12 @@ export class IdentitiesWorld {
     return this.#add(named);
   }
 
-  /** The same, unless the index says that it is being rebuilt. */
+  /** Appends an event that had no identity, with one of its own: nobody looks that up. */
+  appendAssigned(named: Named): Index {
+    return this.#add(named);
+  }
+
+  /** The same as `append`, unless the index says that it is being rebuilt. */
   appendOrRetry(named: Named): void {
     try {
       this.append(named);

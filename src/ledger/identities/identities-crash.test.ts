@@ -188,6 +188,23 @@ test('the index is a map from identities to indexes, whatever happens to it', as
         await world.stop();
       },
     ),
-    { numRuns: 300 },
+    {
+      numRuns: 300,
+      // A merge meets the damage while the index is being opened.
+      examples: [
+        [
+          1724011837,
+          [
+            { kind: 'append', count: 26, flush: true },
+            { kind: 'crash', ending: 'power' },
+            { kind: 'damage', file: 1610376878, at: 1463839939, bit: 2 },
+            { kind: 'append', count: 17, flush: true },
+            { kind: 'damage', file: 2136828684, at: 1077586282, bit: 7 },
+            { kind: 'crash', ending: 'kill' },
+          ],
+          8,
+        ],
+      ],
+    },
   );
 });

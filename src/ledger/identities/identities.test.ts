@@ -213,6 +213,27 @@ describe('an index of identities that cannot be used', () => {
     assert.deepEqual(world.faults(), []);
   });
 
+  test('misses nothing that is added while it is being rebuilt', async () => {
+    for (let every = 1; every < 8; every++) {
+      const world = await grown();
+      await world.start();
+      for (const path of world.disk.paths().filter(runOf)) world.disk.flip(path, 5, 1);
+      assert.throws(() => world.faults());
+      let added = 0;
+      for (let turn = 0; world.open.facts().rebuilding; turn++) {
+        // Not for ever: it ends once it has read all that there is.
+        if (turn % every === 0 && added < 30) world.appendAssigned({ source: 'app', id: `assigned${added++}` });
+        if (turn % 3 === 0) world.flush();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      for (let n = 0; n < 20; n++) world.appendAssigned({ source: 'app', id: `after${n}` });
+      assert.ok(added > 3);
+      assert.deepEqual(world.faults(), []);
+      world.flush();
+      await world.stop();
+    }
+  });
+
   test('closes while it is being rebuilt, also on a full disk', async () => {
     const world = await grown();
     await world.start();

@@ -97,6 +97,8 @@ class IdentityIndex implements OpenIdentities {
   readonly #compaction: Compaction;
   readonly #closing = new AbortController();
   #isOpen = true;
+  /** How many readings of the ledger have begun: only the last one may add. */
+  #replays = 0;
   readonly #hits: number[] = [];
   #fingerprint: Fingerprint;
   #active: Memtable;
@@ -126,6 +128,8 @@ class IdentityIndex implements OpenIdentities {
     this.#fingerprint = new Fingerprint(this.#store.seed);
     this.#compaction.consider();
     await this.#replay(onProgress);
+    // A merge may have met damage meanwhile; then the rebuild has put an end to this reading and began its own.
+    while (this.#rebuilding !== null) await this.#rebuilding;
   }
 
   find(source: string, bytes: Uint8Array, start: number, end: number): readonly Index[] {
@@ -172,7 +176,7 @@ class IdentityIndex implements OpenIdentities {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#closing.abort();
-    this.#room?.resolve();
+    this.#wake();
     await this.#rebuilding;
     await this.#stopBackground();
     // A rebuild that was stopped half-way stays set: what it had read so far is not the index.
@@ -230,8 +234,7 @@ class IdentityIndex implements OpenIdentities {
       this.#spare = table;
     }
     if (this.#active.count >= this.#memtableEntries) this.#freeze();
-    this.#room?.resolve();
-    this.#room = null;
+    this.#wake();
     this.#compaction.consider();
   }
 
@@ -268,21 +271,25 @@ class IdentityIndex implements OpenIdentities {
   }
 
   async #rebuildOnce(): Promise<void> {
+    this.#replays++;
     await this.#stopBackground();
     this.#flusher.clear();
     this.#active = new Memtable(this.#memtableEntries);
     await this.#store.reset();
     this.#fingerprint = new Fingerprint(this.#store.seed);
+    this.#wake();
     await this.#replay(() => {});
-    // Nothing may happen between the last entry read and this: what is added from here on is remembered at once.
-    this.#rebuilding = null;
   }
 
-  /** Reads from the ledger what lies above the watermark, until every entry that has been numbered is in. */
+  /**
+   * Reads from the ledger what lies above the watermark, until every entry that has been numbered is in.
+   * It ends early when another reading takes its place.
+   */
   async #replay(onProgress: (progress: IdentitiesProgress) => void): Promise<void> {
     const { clock, log } = this.#ports;
     const { signal } = this.#closing;
     const reader = new EnvelopeReader();
+    const mine = ++this.#replays;
     let at: number = Math.max(this.#store.watermark, this.#ledger.beginning());
     if (at > this.#store.watermark) {
       log.warn('the identities of entries that the ledger no longer keeps are forgotten', {
@@ -291,13 +298,16 @@ class IdentityIndex implements OpenIdentities {
       });
     }
     if (at < this.#ledger.assigned()) log.info('the index of identities reads the ledger', { from: at, through: this.#ledger.assigned() });
-    while (at < this.#ledger.assigned()) {
+    for (;;) {
       signal.throwIfAborted();
+      if (mine !== this.#replays) return;
+      if (at >= this.#ledger.assigned()) break;
       if (at >= this.#ledger.size()) {
         await clock.sleep(DURABLE_WAIT_MS, signal);
         continue;
       }
       const batch = await this.#ledger.read(asIndex(at), REPLAY_LIMITS);
+      if (mine !== this.#replays) return;
       for (let place = 0; place < batch.count; place++) {
         if (!reader.read(batch.bytes, batch.starts[place]!, batch.ends[place]!)) {
           throw new WaybillError('LEDGER_CORRUPT', `entry ${at + place} does not begin like an entry`);
@@ -308,6 +318,14 @@ class IdentityIndex implements OpenIdentities {
       onProgress({ at: asSize(at), through: this.#ledger.size() });
       await this.#roomForMore();
     }
+    // In the same turn as the last look at the ledger: what is added from here on is remembered at once, as `add` wants it.
+    this.#rebuilding = null;
+  }
+
+  /** Lets those go on who wait for room; they ask again. */
+  #wake(): void {
+    this.#room?.resolve();
+    this.#room = null;
   }
 }
 
