@@ -19,7 +19,11 @@ const SILENT: Log = { info: () => undefined, warn: () => undefined, error: () =>
 
 /** The ports of a ledger on this disk: nothing else of the world matters to it. */
 export function portsOf(disk: Disk, log: Log = SILENT): Pick<Ports, 'disk' | 'clock' | 'random' | 'log'> {
-  const clock = { now: () => 1_796_000_000_000, monotonic: () => 0, sleep: () => new Promise<void>(() => undefined) };
+  const clock = {
+    now: () => 1_796_000_000_000,
+    monotonic: () => 0,
+    sleep: async (_ms: number, signal?: AbortSignal) => signal?.throwIfAborted(),
+  };
   const random = { next: () => 0.5, bytes: (count: number) => Uint8Array.from({ length: count }, (_, k) => (k * 37 + 11) & 0xff) };
   return { disk, clock, random, log };
 }

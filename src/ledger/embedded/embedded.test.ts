@@ -6,6 +6,8 @@ import { newLedger, OPTIONS, portsOf, reopen } from '../../../test/conformance/s
 import { asIndex, asPosition, asSize, PARTITIONS_MAX } from '../../contracts/units.ts';
 import { createEmbeddedLedger } from './create.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from './embedded.ts';
+import { identityOf, segmentFirst } from './layout.ts';
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts';
 
 const SEGMENTS = `${OPTIONS.path}/segments`;
 
@@ -54,6 +56,42 @@ describe('creating', () => {
     await assert.rejects(reopen(disk), { code: 'LEDGER_CORRUPT' });
     disk.replace(path, bytes);
     await (await reopen(disk)).close();
+  });
+});
+
+describe('opening', () => {
+  test('fails with the disk, keeps nothing locked or lost, and works once the disk does', async () => {
+    const base = new MemoryDisk();
+    const ledger = await newLedger(base);
+    await fillSegments(ledger, base, 2);
+    await append(ledger, simpleRun('app', 3));
+    const { entries } = await contentOf(ledger);
+    const torn = base.afterKill();
+    const last = torn.files().findLast((name) => name.endsWith('.seg')) as string;
+    torn.replace(last, Buffer.concat([torn.bytes(last), Buffer.from('junk that a crash left')]));
+    let failures = 0;
+    for (let at = 1; ; at++) {
+      const disk = torn.copy();
+      disk.failures.set(at, at % 2 === 0 ? 'DISK_FULL' : 'DISK_FAILED');
+      const outcome = await reopen(disk).then(
+        async (opened) => {
+          await opened.close();
+          return 'opened';
+        },
+        (error: unknown) => (error as { readonly code?: string }).code,
+      );
+      if (outcome !== 'opened') {
+        assert.match(String(outcome), /^DISK_/);
+        failures++;
+      }
+      const reached = disk.operations >= at;
+      disk.failures.clear();
+      const again = await reopen(disk);
+      assert.deepEqual((await contentOf(again)).entries, entries);
+      await again.close();
+      if (!reached) break;
+    }
+    assert.ok(failures > 3, `only ${failures} failures`);
   });
 });
 
@@ -191,12 +229,36 @@ describe('reading', () => {
     }
   });
 
-  test('below the beginning says so', async () => {
+  test('above the size is a mistake of the caller', async () => {
+    const ledger = await newLedger(new MemoryDisk());
+    await append(ledger, simpleRun('app', 1));
+    await assert.rejects(ledger.read(asIndex(2), { entries: 1, bytes: 1 }), { name: 'BrokenInvariant' });
+    await ledger.close();
+  });
+
+  test('below the beginning says so, and what was on its way out is removed', async () => {
     const disk = new MemoryDisk();
     const ledger = await newLedger(disk);
-    await fillSegments(ledger, disk, 4);
+    await fillSegments(ledger, disk, 5);
     await ledger.close();
-    await assert.rejects(ledger.read(asIndex(ledger.size() + 1), { entries: 1, bytes: 1 }), { name: 'BrokenInvariant' });
+    const size = Number(ledger.size());
+    const segments = disk.files().filter((name) => name.endsWith('.seg'));
+    const beginning = segmentFirst((segments[2] as string).slice(SEGMENTS.length + 1)) as number;
+    const { salt } = identityOf((JSON.parse(disk.bytes(`${OPTIONS.path}/ledger.json`).toString()) as { readonly id: string }).id);
+    for (const path of disk.files().filter((name) => name.endsWith('.snap'))) {
+      const snapshot = decodeSnapshot(disk.bytes(path), salt);
+      assert.ok(snapshot !== null);
+      disk.replace(path, encodeSnapshot({ ...snapshot, beginning }, salt));
+    }
+    disk.erase(segments[0] as string);
+    const again = await reopen(disk);
+    assert.deepEqual([Number(again.beginning()), Number(again.size()), again.sequence('app')], [beginning, size, size]);
+    await assert.rejects(again.read(asIndex(beginning - 1), { entries: 1, bytes: 1 }), { code: 'LEDGER_PRUNED' });
+    assert.equal((await again.read(asIndex(beginning), { entries: 1, bytes: 1 })).first, beginning);
+    assert.ok(!disk.files().includes(segments[1] as string));
+    await again.close();
+    disk.erase(segments[2] as string);
+    await assert.rejects(reopen(disk), { code: 'LEDGER_CORRUPT' });
   });
 });
 

@@ -35,8 +35,8 @@ const MIB = 1024 * 1024;
  * there is none, with `LEDGER_LOCKED` while another process has it open, with `LEDGER_ORIGIN` or `LEDGER_FORMAT` when it is not the one
  * that was meant, and with `LEDGER_CORRUPT`, having changed nothing, when bytes changed that were promised.
  */
-export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<Ports, 'disk' | 'log'>): Promise<EmbeddedLedger> {
-  const { disk, log } = ports;
+export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<Ports, 'disk' | 'clock' | 'log'>): Promise<EmbeddedLedger> {
+  const { disk, clock, log } = ports;
   const { path } = options;
   await readFacts(disk, options);
   const lock = await disk.lock(`${path}/lock`);
@@ -54,6 +54,7 @@ export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<P
       path,
       identity,
       disk,
+      clock,
       log,
       limits: limitsOf(options),
       ringBytes: options.ringBytes ?? 48 * MIB,

@@ -2,7 +2,7 @@ import { assert } from '../../contracts/assert.ts';
 import type { Batch } from '../../contracts/entry.ts';
 import { WaybillError } from '../../contracts/errors.ts';
 import type { Journal, ReadLimits, Register, Room, Run } from '../../contracts/ledger.ts';
-import type { Disk, Log } from '../../contracts/ports.ts';
+import type { Clock, Disk, Log } from '../../contracts/ports.ts';
 import type { Index, Position, Size } from '../../contracts/units.ts';
 import { asIndex, asSize, ENTRY_BYTES_MAX, PARTITIONS_MAX, POSITION_BYTES_MAX } from '../../contracts/units.ts';
 import type { EmbeddedLedger, SpaceUse } from './embedded.ts';
@@ -29,6 +29,7 @@ export interface LedgerParts {
   readonly path: string;
   readonly identity: Identity;
   readonly disk: Disk;
+  readonly clock: Clock;
   readonly log: Log;
   readonly limits: SpaceLimits;
   readonly ringBytes: number;
@@ -186,7 +187,7 @@ class SegmentLedger implements EmbeddedLedger {
   }
 
   scrub(signal: AbortSignal): Promise<Scrubbed> {
-    return scrubSegments(this.#parts.disk, this.#parts.identity, () => this.#segments.slice(0, -1), signal);
+    return scrubSegments(this.#parts, this.#parts.identity, () => this.#segments.slice(0, -1), signal);
   }
 
   close(): Promise<void> {

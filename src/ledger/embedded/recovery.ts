@@ -112,6 +112,8 @@ class Walk {
   whole: Place | null = null;
   wholeSparse = new SparseIndex();
   #sparse = new SparseIndex();
+  /** Full segments whose zeros were not cut off before the process ended. */
+  readonly uncut: { readonly path: string; readonly end: number }[] = [];
   /** Where each group begins, from the one that holds the frame before the last whole place on. */
   groups: { readonly segment: FoundSegment; readonly at: number; readonly group: number }[] = [];
 
@@ -199,6 +201,7 @@ async function readSegment(disk: Disk, segment: FoundSegment, isLast: boolean, s
     const end = await scanFrames(file, SEGMENT_HEADER_BYTES, length, salt, (frame) => walk.take(frame));
     if (!isLast) {
       if (!walk.sealed) throw damaged(segment.path, end, 'a frame was changed or is missing');
+      if (length > end) walk.uncut.push({ path: segment.path, end });
       return;
     }
     await searchHeaders(file, end, length, salt, (header) => {
@@ -236,6 +239,9 @@ async function repair(disk: Disk, path: string, kept: readonly FoundSegment[], w
       await file.commit((await readWindow(file, lastGroup.at, whole.at - lastGroup.at)).bytes, lastGroup.at);
     }
   });
+  for (const { path: uncut, end } of walk.uncut.filter((segment) => segment.path !== whole.segment.path)) {
+    await withFile(disk, uncut, 'existing', (file) => file.truncate(end));
+  }
   walk.wholeSparse.cut(whole.at);
   return { segments, state: walk.state, tail: whole, tailIndex: walk.wholeSparse };
 }

@@ -30,13 +30,13 @@ export async function scanFrames(
   until: number,
   salt: number,
   visit: (frame: Frame) => boolean,
-  signal?: AbortSignal,
+  pause: () => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   let window = await readWindow(file, at, Math.min(SLICE_BYTES, until - at));
   let windowAt = at;
   for (;;) {
-    signal?.throwIfAborted();
     if (at - windowAt + FRAME_HEADER_BYTES > window.bytes.length) {
+      await pause();
       window = await readWindow(file, at, Math.min(SLICE_BYTES, until - at));
       windowAt = at;
     }
@@ -45,6 +45,7 @@ export async function scanFrames(
     const total = frameBytes(header.payloadBytes);
     if (at + total > until) return at;
     if (at - windowAt + total > window.bytes.length) {
+      await pause();
       window = await readWindow(file, at, Math.min(Math.max(SLICE_BYTES, total), until - at));
       windowAt = at;
     }

@@ -1,9 +1,11 @@
-import type { Disk } from '../../contracts/ports.ts';
+import type { Clock, Disk } from '../../contracts/ports.ts';
 import type { Identity } from './layout.ts';
 import { damaged, FLAG, KIND, readSegmentHeader, SEGMENT_HEADER_BYTES } from './layout.ts';
 import type { SegmentPlace } from './reader.ts';
 import type { Frame } from './scan.ts';
 import { scanFrames } from './scan.ts';
+
+const PAUSE_MS = 20;
 
 /** What a scrub has read. */
 export interface Scrubbed {
@@ -16,24 +18,26 @@ export interface Scrubbed {
  * that the segment ends with its seal. `full` is asked again after each segment, because some may have gone and others may have come.
  */
 export async function scrubSegments(
-  disk: Disk,
+  ports: { readonly disk: Disk; readonly clock: Clock },
   identity: Identity,
   full: () => readonly SegmentPlace[],
   signal: AbortSignal,
 ): Promise<Scrubbed> {
+  const pause = async (): Promise<void> => ports.clock.sleep(PAUSE_MS, signal);
   let segments = 0;
   let bytes = 0;
   let before = -1;
   for (;;) {
     const segment = full().find(({ ordinal }) => ordinal > before);
     if (segment === undefined) return { segments, bytes };
-    bytes += await scrubSegment(disk, identity, segment, signal);
+    signal.throwIfAborted();
+    bytes += await scrubSegment(ports.disk, identity, segment, pause);
     segments++;
     before = segment.ordinal;
   }
 }
 
-async function scrubSegment(disk: Disk, identity: Identity, segment: SegmentPlace, signal: AbortSignal): Promise<number> {
+async function scrubSegment(disk: Disk, identity: Identity, segment: SegmentPlace, pause: () => Promise<void>): Promise<number> {
   const file = await disk.open(segment.path, 'read');
   try {
     const ordinal = readSegmentHeader(await file.read(0, SEGMENT_HEADER_BYTES), identity);
@@ -48,7 +52,7 @@ async function scrubSegment(disk: Disk, identity: Identity, segment: SegmentPlac
       sealed = header.kind === KIND.seal && (header.flags & FLAG.segmentEnd) !== 0;
       return true;
     };
-    const end = await scanFrames(file, SEGMENT_HEADER_BYTES, await file.length(), identity.salt, continues, signal);
+    const end = await scanFrames(file, SEGMENT_HEADER_BYTES, await file.length(), identity.salt, continues, pause);
     if (!sealed) throw damaged(segment.path, end, 'a frame was changed or is missing');
     return end;
   } finally {
