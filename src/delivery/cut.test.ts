@@ -202,6 +202,15 @@ describe('control entries', () => {
     assert.equal((await cutNext(ledger, range(0, { limit: 2, omit: [0, 1] }), RULES, NONE)).loneControl, true);
   });
 
+  test('that lie behind the last record that fits are not accounted for', async () => {
+    const entries = [...ten, controlEntry('clock')];
+    const raw = entries.reduce((sum, text) => sum + text.length, 0);
+    const cut = await cutNext(new ListLedger(entries), range(0), { ...RULES, control: 'none' }, { entries: 100, bytes: raw });
+    assert.ok(cut.count < 10);
+    assert.equal(cut.through, cut.count - 1);
+    assert.equal(cut.omitted.control, 0);
+  });
+
   test('a range with nothing to send is not read again once more is there', async () => {
     const ledger = new ListLedger([...mixed.slice(1, 4), ...ten]);
     ledger.durable = 3;

@@ -95,9 +95,10 @@ function wantedOrder(state: State): Omit<CutOrder, 'number'> | null {
 /** Once all that may be in flight is, one batch more is cut, so that it can set out as soon as there is room. */
 function turnAtTheEnd(state: State, lane: Lane): 'now' | 'ahead' | null {
   const open = batchesOf(state, lane).filter((batch) => batch.phase !== 'taken').length;
-  if (lane === 'side' || isNarrow(state.account, lane)) return open === 0 ? 'now' : null;
   if (open < width(state, lane)) return 'now';
-  return open === flying(state) && open === width(state, lane) ? 'ahead' : null;
+  // Where one batch has to show what comes next, the next one cannot be cut before.
+  const free = lane === 'live' && !isNarrow(state.account, lane);
+  return free && open === flying(state) && open === width(state, lane) ? 'ahead' : null;
 }
 
 /** A stretch before batches that are fixed: what is left of a refused one goes first, once nothing before it is open. */

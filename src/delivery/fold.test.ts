@@ -68,6 +68,42 @@ describe('folding', () => {
   });
 });
 
+describe('what makes it final that an entry is set aside', () => {
+  const refused: readonly JournalRecord[] = [
+    began,
+    { type: 'width', inFlight: 2 },
+    intent(7, 7),
+    { ...intent(8, 8), count: 0 } as JournalRecord,
+    { type: 'rejected', lane: 'live', from: 7 as Index, code: 'SINK_REFUSED_ENTRY', fences: [] },
+    { type: 'aside', index: 7 as Index, code: 'SINK_REFUSED_ENTRY', control: false, at: 2_000 },
+  ];
+
+  test('is a later entry, and not a later batch without one', () => {
+    const empty = fold(null, [recordsText(1, [...refused, { ...taken(8, 8), count: 0 } as JournalRecord])]);
+    assert.equal(empty?.aside.length, 1);
+    const [first, second, third, , ...rest] = refused;
+    const whole = fold(null, [recordsText(1, [first, second, third, intent(8, 8), ...rest, taken(8, 8)] as JournalRecord[])]);
+    assert.equal(whole?.aside.length, 0);
+    assert.equal(whole.quarantine.length, 1);
+    assert.equal(whole.live.cursor, 7, 'the entry itself is not accounted for yet');
+  });
+
+  test('holds as well when the later entry was taken before', () => {
+    const [first, second, third, , ...rest] = refused;
+    const account = fold(null, [recordsText(1, [first, second, third, intent(8, 8), taken(8, 8), ...rest] as JournalRecord[])]);
+    assert.equal(account?.quarantine.length, 1);
+  });
+});
+
+test('the last receipt is that of the live stream or of what filled a loss, never of a replay', () => {
+  for (const kind of ['recover', 'replay'] as const) {
+    const side: JournalRecord = { type: 'side', kind, name: `${kind}-1`, from: 7 as Index, through: 9 as Index };
+    const again = { ...taken(7, 9), lane: 'side', receipt: { status: 201 } } as JournalRecord;
+    const account = fold(null, [recordsText(1, [began, taken(7, 9), side, again])]);
+    assert.deepEqual(account?.receipt, { status: kind === 'recover' ? 201 : 200 });
+  }
+});
+
 describe('a journal that does not add up is refused', () => {
   test('a gap in the numbers', () => invalid(recordsText(1, [began]), recordsText(3, [taken(7, 9)])));
   test('no beginning', () => invalid(recordsText(1, [intent(0, 1)])));

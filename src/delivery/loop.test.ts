@@ -6,6 +6,7 @@ import { settle } from '../../test/doubles/manual-ports.ts';
 import { BrokenInvariant } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Index } from '../contracts/units.ts';
+import type { Intent } from './account.ts';
 import type { Destination } from './destination.ts';
 import { journalKey } from './records.ts';
 
@@ -70,15 +71,15 @@ describe('delivery', () => {
     const model = new ModelDestination({ dedupe: 'position' });
     for (let life = 0; life < 2; life++) {
       const destination = world.open(model, {
-        openSink: async ({ name, origin, cursor, receipt }) => {
-          seen.push({ name, origin, cursor, receipt });
+        openSink: async ({ name, origin, cursor, size, receipt }) => {
+          seen.push({ name, origin, cursor, size, receipt });
           return model.open();
         },
       });
       await caughtUp(world, destination);
       await destination.close();
     }
-    const known = { name: 'lake', origin: 'test.example/log' };
+    const known = { name: 'lake', origin: 'test.example/log', size: 5 };
     assert.deepEqual(seen, [
       { ...known, cursor: 0, receipt: null },
       { ...known, cursor: 5, receipt: { through: 4 } },
@@ -677,6 +678,32 @@ describe('operators', () => {
     await key.close();
   });
 
+  test('what was lost elsewhere is filled with the original batches under their own identities', async () => {
+    const world = new DeliveryWorld();
+    await world.fill(25);
+    const model = new ModelDestination({ dedupe: 'none' });
+    const first = world.open(model, { control: 'none' });
+    await caughtUp(world, first);
+    await first.close();
+    const original = [...model.taken];
+    const destination = world.open(model, {
+      control: 'none',
+      batch: { entries: 7 },
+      history: async (index) => {
+        const intents = journalOf(world).flat() as unknown as (Intent & { readonly type: string })[];
+        const found = intents.find(({ type, from, through }) => type === 'intent' && from <= index && through >= index);
+        assert.ok(found !== undefined);
+        return found;
+      },
+    });
+    await destination.asked;
+    const { from, through } = await destination.recover(12 as Index, 21 as Index);
+    assert.deepEqual([from, through], [10, 24]);
+    await until(world, () => destination.status().side === null, 'the recovery ends');
+    assert.deepEqual(model.taken.slice(original.length), original.slice(1));
+    await destination.close();
+  });
+
   test('what a destination lost is filled, and then it goes on', async () => {
     const world = new DeliveryWorld();
     await world.fill(25);
@@ -833,6 +860,30 @@ describe('the journal', () => {
     await caughtUp(world, destination);
     assert.deepEqual(model.indexes(), upTo(25));
     assert.equal(destination.status().state, 'running');
+    await destination.close();
+  });
+
+  test('gets one entry at a time, which takes along what gathered', async () => {
+    const world = new DeliveryWorld();
+    const { journal } = world.ledger;
+    const held: (() => void)[] = [];
+    const append = journal.append.bind(journal);
+    journal.append = async (key, record) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      return append(key, record);
+    };
+    const destination = world.open(new ModelDestination());
+    const done = [destination.pause(), destination.resume(), destination.pause()];
+    await settle();
+    assert.equal(held.length, 1);
+    held.shift()?.();
+    await settle();
+    assert.equal(held.length, 1);
+    held.shift()?.();
+    await Promise.all(done);
+    const kinds = journalOf(world).map((records) => records.map(({ type }) => type));
+    assert.deepEqual(kinds[0], ['began']);
+    assert.deepEqual(kinds[1]?.toSorted(), ['epoch', 'paused', 'paused', 'resumed']);
     await destination.close();
   });
 

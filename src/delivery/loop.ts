@@ -219,10 +219,10 @@ export class DeliveryLoop implements Destination {
   }
 
   async #open(): Promise<void> {
-    const { name, origin, ports, codec, control } = this.#options;
+    const { name, origin, ports, codec, control, ledger } = this.#options;
     const { receipt, live } = this.#state.account;
     try {
-      const context = { name, origin, ports, cursor: live.cursor, receipt };
+      const context = { name, origin, ports, cursor: live.cursor, size: ledger.size(), receipt };
       const sink = await openInTime(this.#options, context, this.#closing.signal);
       this.#sink = sink;
       this.#cutter = this.#makeCutter(sink);

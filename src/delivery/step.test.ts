@@ -257,6 +257,12 @@ describe('a failed attempt', () => {
     assert.equal(driver.state.account.live.cursor, 3);
   });
 
+  test('stays in doubt once one attempt had an unknown outcome, whatever the next ones say', () => {
+    const driver = Driver.opened();
+    driver.after(cut(4), 'all durable', lostAnswer(0), { type: 'due', number: 1 }, failed(0, 'SINK_BUSY'));
+    assert.deepEqual(driver.after({ type: 'due', number: 2 }), ['send live 0-4 again', 'cut live from 5 ahead']);
+  });
+
   test('whose bytes cannot be made again is not sent as something else, until a person says so', () => {
     const driver = Driver.opened({ dedupe: 'none' });
     driver.after(cut(4), 'all durable', lostAnswer(0), { type: 'due', number: 1 });
@@ -305,6 +311,15 @@ describe('after a crash', () => {
     assert.equal(next.state.live[0]?.epoch, 1);
   });
 
+  test('intents of a configuration that needed them end where the destination keeps its place', () => {
+    const driver = Driver.opened();
+    driver.after(cut(4), 'all durable');
+    const next = driver.crashed(undefined, { dedupe: 'position' });
+    assert.deepEqual(next.records.at(-1), { type: 'withdrawn', lane: 'live', from: 0, doubt: false });
+    next.after('all durable');
+    assert.deepEqual(next.after({ type: 'next', next: 5 as Index, size: 9 as Size }), ['journal adopted 0-4', 'cut live from 5']);
+  });
+
   test('what is in doubt stays so when fewer may be in flight', () => {
     const driver = Driver.opened({ inFlight: 3 });
     driver.after(cut(0), cut(1), cut(2), 'all durable');
@@ -336,6 +351,17 @@ describe('a refused batch', () => {
     const driver = Driver.opened();
     driver.after(cut(7), 'all durable');
     assert.deepEqual(driver.after(refusal(0, 3, { refused: [5 as Index] })), ['journal rejected 0', 'cut live from 0 fences 4,5,7']);
+  });
+
+  test('goes before what was sent after it and is not known to be taken', () => {
+    const driver = Driver.opened({ inFlight: 3 });
+    driver.after(cut(3), cut(5), cut(7), 'all durable', lostAnswer(4), taken(6));
+    assert.deepEqual(driver.after(refusal(0, 1)), ['journal rejected 0', 'cut live from 0 to 3 fences 1,3']);
+    assert.deepEqual(driver.after(cut(1)), ['journal intent 0-1']);
+    assert.deepEqual(driver.after('all durable'), ['send live 0-1']);
+    assert.deepEqual(driver.after(taken(0)), ['journal taken 0-1', 'cut live from 2 to 3 fences 3']);
+    assert.deepEqual(driver.after('all durable', cut(3), 'all durable'), ['send live 2-3']);
+    assert.deepEqual(driver.after(taken(2)), ['journal taken 2-3', 'send live 4-5 again', 'cut live from 8']);
   });
 
   test('takes batches with it that were cut and never sent', () => {
@@ -485,6 +511,22 @@ describe('what the destination says it needs next', () => {
   });
 });
 
+test('a loss with nothing to send is told to a destination that keeps its place all the same', () => {
+  const first = Driver.opened({ dedupe: 'position' });
+  first.after({ type: 'next', next: 0 as Index, size: 9 as Size }, cut(4, 3), taken(0));
+  const driver = first.crashed();
+  driver.after(
+    { type: 'next', next: 4 as Index, size: 9 as Size },
+    { type: 'side', kind: 'recover', from: 4 as Index, through: 4 as Index },
+  );
+  driver.after('all durable', ({ state }) => ({ type: 'declared', record: state.declaring }), 'all durable', {
+    type: 'next',
+    next: 4 as Index,
+    size: 9 as Size,
+  });
+  assert.deepEqual(driver.after(cut(4, 0)), ['send side 4-4']);
+});
+
 describe('sending again', () => {
   /** A destination with [0, 4] taken and [5, 9] cut, whose replay of [1, 3] was begun and declared. */
   function replaying(): Driver {
@@ -506,6 +548,26 @@ describe('sending again', () => {
     assert.equal(driver.state.account.live.cursor, 10);
     assert.equal(driver.state.account.outbox[0]?.type, 'replay.ended');
     assert.equal(driver.state.account.outbox[0]?.facts['entries'], 3);
+  });
+
+  test('lets the live stream cut nothing new while it waits for what is in flight', () => {
+    const driver = replaying();
+    const began = driver.state.account.records;
+    driver.after('all durable');
+    assert.deepEqual(driver.after({ type: 'declared', record: began }), ['journal declared', 'cut nothing']);
+    driver.after('all durable', lostAnswer(5));
+    assert.deepEqual(driver.after({ type: 'due', number: 1 }), ['send live 5-9 again'], 'what is in doubt goes first');
+  });
+
+  test('ends after a crash that came between its last batch and its end', () => {
+    const driver = replaying();
+    const began = driver.state.account.records;
+    driver.after('all durable', taken(5), { type: 'declared', record: began }, 'all durable', cut(3), 'all durable', taken(1, 'side'));
+    assert.equal(driver.records.at(-1)?.type, 'ended');
+    const next = driver.crashed(driver.records.length - 1);
+    assert.equal(next.state.account.side, null);
+    assert.deepEqual(next.after('all durable'), [`declare ${next.state.account.records}`]);
+    assert.equal(next.state.order?.from, 10);
   });
 
   test('goes on after a crash with the batch in doubt', () => {

@@ -59,12 +59,11 @@ export function refuseVerb(state: State, event: VerbEvent, beginning: Index, siz
 }
 
 function retry(work: Work): void {
-  const { account, halted, rules } = work.state;
+  const { account, halted } = work.state;
   if (halted?.code === 'QUARANTINE_LIMIT' && account.asideTimes.length > 0) record(work, { type: 'retried' });
   withdrawUnmade(work, 'live', work.state.live);
   withdrawUnmade(work, 'side', work.state.side);
   set(work, { halted: null, failures: 0, backOff: 0 });
-  if (rules.dedupe === 'position' && halted !== null) set(work, { known: false });
 }
 
 /** The operator goes on although a batch cannot be made again: its entries go as a new batch, which the destination may then have twice. */
