@@ -418,6 +418,17 @@ describe('setting aside', () => {
     assert.deepEqual(driver.state.account.outbox, []);
   });
 
+  test('before a batch in doubt lets that one go first, which proves it; the gap is accounted for then', () => {
+    const driver = Driver.opened({ onReject: 'quarantine', inFlight: 2 });
+    driver.after(cut(0), cut(1), 'all durable', lostAnswer(1));
+    assert.deepEqual(driver.after(refusal(0, 0)), ['journal rejected 0', 'journal aside 0', 'cut live from 0 to 0 omit 0']);
+    assert.deepEqual(driver.after('all durable', cut(0, 0, [0])), ['send live 1-1 again']);
+    assert.deepEqual(driver.after(taken(1)), ['journal taken 1-1', 'cut live from 0 to 0 omit 0']);
+    assert.equal(driver.state.account.quarantine.length, 1);
+    assert.deepEqual(driver.after(cut(0, 0, [0])).slice(0, 1), ['journal omitted 0-0']);
+    assert.equal(driver.state.account.live.cursor, 2);
+  });
+
   test('two neighbours are covered by one gap', () => {
     const driver = refusedOne();
     driver.after('all durable', cut(1, 1, [0]), 'all durable', refusal(0, 1), 'all durable');
