@@ -37,6 +37,10 @@ async function checkNextLife(disk: MemoryDisk, played: Script, what: string, pow
     const size = ledger.size();
     assert.equal(await append(ledger, simpleRun('later', 3)), size);
     await ledger.journal.append('later', 'record');
+    if (powerFails) {
+      const afterPowerLoss = await openEmbeddedLedger(OPTIONS, portsOf(disk.afterCrash('lost', chance(3))));
+      assert.deepEqual([Number(afterPowerLoss.size()), afterPowerLoss.journal.load('later').records], [size + 3, ['record']]);
+    }
     await ledger.close();
     const again = await openEmbeddedLedger(OPTIONS, portsOf(disk));
     assert.equal(again.size(), size + 3);

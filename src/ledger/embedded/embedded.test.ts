@@ -151,6 +151,102 @@ describe('a run of several groups', () => {
   });
 });
 
+describe('what is read after a recovery', () => {
+  test('is found where it is, although a run that was taken back lay there', async () => {
+    const disk = new MemoryDisk();
+    const options = { ...OPTIONS, segmentBytes: 1 << 20 };
+    const ledger = await newLedger(disk, options);
+    await append(ledger, simpleRun('app', 1));
+    const run = runOf(simpleRun('app', 1_500, 350));
+    const room = await ledger.reserve(run.count, run.bytes.length);
+    disk.crashAfter = disk.operations + 7;
+    void ledger.append(run, ledger.assigned(), room);
+    await disk.crashed;
+    const next = await reopen(
+      disk.afterCrash('whole', () => 0),
+      options,
+    );
+    assert.equal(next.size(), 1);
+    const entries = [...simpleRun('app', 1).entries];
+    for (let k = 0; k < 240; k++) {
+      const later = simpleRun(`app${k}`, 7, 130 + (k % 50));
+      entries.push(...later.entries);
+      await append(next, later);
+    }
+    // From the middle outwards, so that nothing is found because it was just read.
+    for (const k of [500, 700, 300, 900, 1, 1_100, 1_300]) {
+      const batch = await next.read(asIndex(k), { entries: 1, bytes: 1 });
+      assert.equal(Buffer.from(batch.bytes.subarray(batch.starts[0], batch.ends[0])).toString(), entries[k]);
+    }
+    assert.deepEqual((await contentOf(next)).entries, entries);
+    await next.close();
+  });
+});
+
+describe('the end of a segment', () => {
+  const options = { ...OPTIONS, aheadBytes: 32_768 };
+
+  /** A ledger whose segment is full and whose next one is prepared: the next frame begins it. */
+  async function atTheEnd(disk: MemoryDisk): Promise<EmbeddedLedger> {
+    const ledger = await newLedger(disk, options);
+    await append(ledger, simpleRun('app', 255, 120));
+    await append(ledger, simpleRun('app', 1, 120));
+    await turns(200);
+    return ledger;
+  }
+
+  test('may come with the death of the process and then of the power, at every operation', async () => {
+    let begun = 0;
+    for (let operation = 1; ; operation++) {
+      const disk = new MemoryDisk();
+      const ledger = await atTheEnd(disk);
+      disk.crashAfter = disk.operations + operation;
+      const finished = await Promise.race([append(ledger, simpleRun('app', 2)).then(() => true), disk.crashed.then(() => false)]);
+      const killed = disk.afterKill();
+      const next = await reopen(killed, options);
+      if (killed.files().filter((name) => name.endsWith('.seg')).length === 2) begun++;
+      await append(next, simpleRun('later', 3));
+      const last = await reopen(
+        killed.afterCrash('lost', () => 0),
+        options,
+      );
+      assert.deepEqual([Number(last.size()), last.sequence('later')], [Number(next.size()), 3]);
+      if (finished) break;
+    }
+    assert.ok(begun > 2);
+  });
+
+  test('takes a snapshot in which no record is folded twice, although some wait for room', async () => {
+    const disk = new MemoryDisk();
+    let slow = 0;
+    const open = disk.open.bind(disk);
+    disk.open = async (path, mode) => {
+      const file = await open(path, mode);
+      return { ...file, write: async (bytes, at) => file.write(bytes, at).then(() => turns(slow)) };
+    };
+    const ledger = await atTheEnd(disk);
+    slow = 200;
+    const records: string[] = [];
+    ledger.journal.compact('key', () => JSON.stringify(records));
+    const run = runOf(simpleRun('app', 1));
+    const room = await ledger.reserve(run.count, run.bytes.length);
+    const answers: Promise<unknown>[] = [ledger.append(run, ledger.assigned(), room)];
+    for (let k = 0; k < 600; k++) {
+      records.push(`record ${k}`);
+      answers.push(ledger.journal.append('key', `record ${k}`));
+    }
+    await Promise.all(answers);
+    await turns(2_000);
+    assert.equal(disk.files().filter((name) => name.endsWith('.snap')).length, 1);
+    const next = await reopen(
+      disk.afterCrash('lost', () => 0),
+      options,
+    );
+    const { state, records: since } = next.journal.load('key');
+    assert.deepEqual([...(JSON.parse(state ?? '[]') as string[]), ...since], records);
+  });
+});
+
 describe('a snapshot', () => {
   test('is not published before what it covers is durable', async () => {
     const disk = new MemoryDisk();

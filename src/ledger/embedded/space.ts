@@ -324,12 +324,11 @@ export class Space {
         const wanted = this.#preparedGoal() - this.#prepared.allocated;
         const slice = wanted > 0 ? this.#slice(wanted) : 0;
         if (slice === 0) break;
-        // Flushed slice by slice: the disk's thread also has the flushes of the stream to do in between.
+        // Flushed slice by slice, and the header with the first: the disk's thread also has the flushes of the stream to do in between.
         await this.#prepared.file.commit(ZEROS.subarray(0, slice), this.#prepared.allocated);
         this.#prepared.allocated += slice;
       }
       if (this.#prepared.allocated < this.#preparedGoal() - this.#options.limits.aheadBytes) throw limitReached(this.#options.limits);
-      await this.#prepared.file.sync();
     } catch (error) {
       log.warn('the next segment could not be prepared; the current one goes on', { error: String(error) });
       await this.#discardPrepared(path);
