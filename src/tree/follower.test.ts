@@ -18,6 +18,8 @@ function growingLedger(): Followed & { grow(by: number): void; reads: number[] }
   const grower = { size: 0 };
   let grown = Promise.withResolvers<void>();
   const reads: number[] = [];
+  // One memory for all batches, as in the ring of the ledger: who gives it away, or a view of it, breaks the next read.
+  const memory = entriesFrom(0, 1_000);
   return {
     reads,
     grow(by) {
@@ -29,7 +31,9 @@ function growingLedger(): Followed & { grow(by: number): void; reads: number[] }
     beginning: () => asIndex(0),
     async read(from, limits): Promise<Batch> {
       reads.push(from);
-      return entriesFrom(from, Math.min(grower.size - from, limits.entries, 100));
+      const through = from + Math.min(grower.size - from, limits.entries, 100);
+      const [starts, ends] = [memory.starts.subarray(from, through), memory.ends.subarray(from, through)];
+      return { first: from, count: through - from, bytes: memory.bytes.subarray(0, ends.at(-1)), starts, ends };
     },
     async waitBeyond(beyond, signal) {
       while (grower.size <= beyond) {
@@ -59,7 +63,11 @@ function rootOf(size: number): string {
   return Buffer.from(rootHash(sha256, growEdge(sha256, EMPTY_EDGE, bytes, starts, ends)), 'latin1').toString('base64');
 }
 
-const background: Background = { run: (job, input) => treeJobs[job]?.(input) ?? Promise.reject(new Error(`no job ${job}`)) };
+/** A background on this thread to which memory goes over as to a real one: what is given away is empty here afterwards. */
+const background: Background = {
+  run: (job, input, gives = []) =>
+    treeJobs[job]?.(structuredClone(input, { transfer: [...gives] })) ?? Promise.reject(new Error(`no job ${job}`)),
+};
 const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
 const log = { info() {}, warn() {}, error() {} };
 

@@ -57,8 +57,8 @@ export async function openTree(
         await ports.clock.sleep(GATHER_MS, stop.signal);
       }
       const batch = await ledger.read(asIndex(edge.size), STEP);
-      // A copy that is given away: a view would take the whole memory behind it along, by another copy.
-      const input = { edge, bytes: batch.bytes.slice(), starts: batch.starts.slice(), ends: batch.ends.slice() };
+      // Copies that are given away: a view would take the memory behind it along, and `slice` of a `Buffer` is a view.
+      const input = { edge, bytes: new Uint8Array(batch.bytes), starts: new Uint32Array(batch.starts), ends: new Uint32Array(batch.ends) };
       const gives = [input.bytes.buffer, input.starts.buffer, input.ends.buffer];
       edge = (await ports.background.run(GROW_JOB, input satisfies GrowInput, gives)) as Edge;
       if (edge.size - stored >= STORE_EVERY) {
