@@ -72,7 +72,10 @@ const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} }
 const log = { info() {}, warn() {}, error() {} };
 
 async function reached(tree: Tree, size: number): Promise<void> {
-  while (tree.head().size < size) await new Promise((resolve) => setImmediate(resolve));
+  const failed = tree.failed.then((error) => {
+    throw error;
+  });
+  while (tree.head().size < size) await Promise.race([failed, new Promise((resolve) => setImmediate(resolve))]);
 }
 
 describe('the tree that follows the ledger', () => {
