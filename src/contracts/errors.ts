@@ -151,6 +151,11 @@ export const ERROR_CODES = {
     means: 'The sink failed in a way that it has no word for, so nobody knows whether the destination has the batch.',
     action: 'Report the message as a fault of the sink, then run `waybill retry DEST`: the same batch is sent again.',
   },
+  BATCH_FAILED: {
+    remedy: 'halt',
+    means: 'A batch could not be made from its entries, in a way that there is no word for.',
+    action: 'Report the message as a fault of this program, or use another format, then run `waybill retry DEST`.',
+  },
   BATCH_CHANGED: {
     remedy: 'halt',
     means: 'A batch whose outcome is unknown can no longer be made with the same bytes, so it was not sent again.',

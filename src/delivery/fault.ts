@@ -3,8 +3,16 @@ import { isWaybillError } from '../contracts/errors.ts';
 import { type Cut, recordIndex } from './cut.ts';
 import type { Failure, Fault } from './state.ts';
 
+/** Who failed when what was thrown has no code of its own. */
+export type Culprit = 'SINK_FAILED' | 'BATCH_FAILED' | 'LEDGER_FAILED';
+
+const WORDS = { SINK_FAILED: 'the sink', BATCH_FAILED: 'making the batch', LEDGER_FAILED: 'the ledger' } as const satisfies Record<
+  Culprit,
+  string
+>;
+
 /** Puts what was thrown into the words of the error table. A broken invariant is thrown on: nobody may act after one. */
-export function faultOf(error: unknown): Fault {
+export function faultOf(error: unknown, culprit: Culprit): Fault {
   if (error instanceof BrokenInvariant) throw error;
   if (isWaybillError(error)) {
     const { code, message, remedy, unknown } = error;
@@ -12,7 +20,7 @@ export function faultOf(error: unknown): Fault {
   }
   // Only the kind of a foreign error is told: its message may hold what must not be shown.
   const kind = error instanceof Error ? error.name : typeof error;
-  return { code: 'SINK_FAILED', message: `the sink failed with ${kind}`, remedy: 'halt', unknown: true };
+  return { code: culprit, message: `${WORDS[culprit]} failed with ${kind}`, remedy: 'halt', unknown: culprit === 'SINK_FAILED' };
 }
 
 /** How long the other side asked us to wait, in milliseconds; at most an hour, so that a strange answer does not stop delivery for good. */

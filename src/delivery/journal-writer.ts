@@ -65,7 +65,7 @@ export class JournalWriter {
         await journal.append(key, text);
         break;
       } catch (error) {
-        const fault = faultOf(error);
+        const fault = faultOf(error, 'LEDGER_FAILED');
         this.#options.onFault(fault);
         // The writer stays busy: records that come after a lost one must never be written.
         if (fault.remedy !== 'retry') return;

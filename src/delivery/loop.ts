@@ -6,24 +6,21 @@ import { type Intent, newAccount } from './account.ts';
 import { attempt } from './attempt.ts';
 import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
+import { emitDeclaration } from './declaring.ts';
 import type { Destination, DestinationOptions, DestinationStatus, SideStarted } from './destination.ts';
 import { blame, faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { journalKey, type Lane, type SideKind } from './records.ts';
 import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
-import { askNext, openInTime, rulesOf, slept } from './sink-calls.ts';
+import { askNext, backOffMs, openInTime, rulesOf, slept } from './sink-calls.ts';
 import { type Command, type DeliveryEvent, type Fault, flying, type OpenBatch, type State, type VerbEvent } from './state.ts';
 import { statusOf } from './status.ts';
 import { openState, step } from './step.ts';
 import { refuseVerb } from './verbs.ts';
+import { Watchers } from './watchers.ts';
 
 const TIMEOUT_MS = 30_000;
-const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 30_000;
-
-/** How long to wait before a control entry that was refused is tried again. */
-const DECLARE_WAIT_MS = 1_000;
 
 /**
  * Carries out for one destination what `step` decides. It has no opinion of its own: whatever happens becomes an event,
@@ -49,8 +46,7 @@ export class DeliveryLoop implements Destination {
   #broken: { readonly reason: unknown } | null = null;
   #onAsked: () => void = () => {};
   #onFailed: (reason: unknown) => void = () => {};
-  /** Called after every step, until it answers true. */
-  #watchers: (() => boolean)[] = [];
+  readonly #watchers = new Watchers();
 
   constructor(options: DestinationOptions) {
     this.name = options.name;
@@ -136,7 +132,7 @@ export class DeliveryLoop implements Destination {
     this.#closing.abort(new WaybillError('SINK_ANSWER_LOST', `the destination ${this.name} was closed`));
     this.#cutter?.order(null);
     this.#backOff.abort();
-    for (const watcher of this.#watchers) watcher();
+    this.#watchers.look();
     await Promise.all(this.#tasks);
     await this.#sink?.close();
     this.#sink = null;
@@ -194,7 +190,7 @@ export class DeliveryLoop implements Destination {
     if (this.#cutter?.soon !== true) this.#writer.flush();
     if (state.halted !== null || state.backOff !== 0 || (state.open && state.known)) this.#onAsked();
     this.#report(before);
-    this.#watchers = this.#watchers.filter((watcher) => !watcher());
+    this.#watchers.look();
   }
 
   #report(before: State): void {
@@ -264,59 +260,58 @@ export class DeliveryLoop implements Destination {
   }
 
   async #send(lane: Lane, batch: OpenBatch): Promise<void> {
-    const { ports, timeoutMs = TIMEOUT_MS, ledger } = this.#options;
+    const { ports, timeoutMs = TIMEOUT_MS } = this.#options;
     const { from } = batch;
-    let cut: Cut | null = null;
+    const cut = await this.#cutOf(lane, batch);
+    if (cut === null) return;
+    const sink = this.#opened();
+    const sent = sinkBatchOf(this.#options, this.#state, lane, cut);
+    this.#attempts += 1;
     try {
-      cut = this.#cuts.get(cutKey(lane, from)) ?? null;
-      if (cut === null || !isCutOf(batch, cut))
-        cut = await remake(ledger, batch, this.#state, lane, cutRulesOf(this.#options, this.#state, batch.epoch));
-      this.#cuts.set(cutKey(lane, from), cut);
-      const sink = this.#opened();
-      const sent = sinkBatchOf(this.#options, this.#state, lane, cut);
-      this.#attempts += 1;
       const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);
       this.#dispatch({ type: 'taken', lane, from, receipt, bytes: cut.body.length });
     } catch (error) {
-      const fault = faultOf(error);
+      const fault = faultOf(error, 'SINK_FAILED');
+      this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, cut), at: ports.clock.now() });
+    }
+  }
+
+  /** The bytes of a batch, kept or made again; `null` when they cannot be had, which is told. */
+  async #cutOf(lane: Lane, batch: OpenBatch): Promise<Cut | null> {
+    const { ports, ledger } = this.#options;
+    const kept = this.#cuts.get(cutKey(lane, batch.from));
+    if (kept !== undefined && isCutOf(batch, kept)) return kept;
+    try {
+      const cut = await remake(ledger, batch, this.#state, lane, cutRulesOf(this.#options, this.#state, batch.epoch));
+      this.#cuts.set(cutKey(lane, batch.from), cut);
+      return cut;
+    } catch (error) {
+      const fault = faultOf(error, 'BATCH_FAILED');
+      const { from } = batch;
       if (fault.code === 'BATCH_CHANGED') this.#dispatch({ type: 'unmade', lane, from, fault });
-      else this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, cut), at: ports.clock.now() });
+      else this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, null), at: ports.clock.now() });
+      return null;
     }
   }
 
   async #wait({ number, failures, atLeastMs }: Extract<Command, { type: 'backOff' }>): Promise<void> {
     const { ports, retry } = this.#options;
-    const ceiling = Math.min(retry?.maxMs ?? RETRY_MAX_MS, (retry?.minMs ?? RETRY_MIN_MS) * 2 ** Math.min(failures - 1, 30));
-    const ms = Math.max(atLeastMs, ports.random.next() * ceiling);
+    const ms = Math.max(atLeastMs, backOffMs(retry, failures, ports.random));
     this.#retryAt = ports.clock.now() + ms;
     this.#backOff.abort();
     this.#backOff = new AbortController();
-    const { signal } = this.#backOff;
-    if (await slept(ports.clock, ms, signal)) this.#dispatch({ type: 'due', number });
+    if (await slept(ports.clock, ms, this.#backOff.signal)) this.#dispatch({ type: 'due', number });
   }
 
   async #declare(record: number): Promise<void> {
-    const { emitControl, ports } = this.#options;
-    const { outbox, born } = this.#state.account;
-    const declaration = outbox.find((waiting) => waiting.record === record);
-    assert(declaration !== undefined, `record ${record} calls for no control entry`);
-    const { type, facts } = declaration;
-    const entry = { type, key: `${this.name}:${born}:${record}`, facts: { destination: this.name, ...facts } };
-    for (;;) {
-      try {
-        await emitControl(entry);
-        return this.#dispatch({ type: 'declared', record });
-      } catch (error) {
-        const { code, message } = faultOf(error);
-        ports.log.warn('a control entry could not be written yet', { destination: this.name, type, code, message });
-        if (!(await slept(ports.clock, DECLARE_WAIT_MS, this.#closing.signal))) return;
-      }
-    }
+    if (await emitDeclaration(this.#options, this.#state.account, record, this.#closing.signal))
+      this.#dispatch({ type: 'declared', record });
   }
 
   #lost(what: 'open' | 'next' | 'cut', error: unknown): void {
     try {
-      this.#dispatch({ type: 'lost', what, fault: faultOf(error), retryAfterMs: retryAfterOf(error) });
+      const fault = faultOf(error, what === 'cut' ? 'BATCH_FAILED' : 'SINK_FAILED');
+      this.#dispatch({ type: 'lost', what, fault, retryAfterMs: retryAfterOf(error) });
     } catch (broken) {
       this.#break(broken);
     }
@@ -339,7 +334,7 @@ export class DeliveryLoop implements Destination {
     this.#cutter?.order(null);
     this.#onFailed(reason);
     this.#onAsked();
-    for (const watcher of this.#watchers) watcher();
+    this.#watchers.look();
   }
 
   async #verb(event: VerbEvent): Promise<void> {
@@ -364,16 +359,10 @@ export class DeliveryLoop implements Destination {
 
   /** Resolves once `condition` holds after a step. Rejects when delivery stops before. */
   #until(condition: () => boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const watcher = (): boolean => {
-        if (this.#broken !== null) reject(this.#broken.reason);
-        else if (condition()) resolve();
-        else if (this.#closing.signal.aborted) reject(this.#closing.signal.reason as Error);
-        else return false;
-        return true;
-      };
-      if (!watcher()) this.#watchers.push(watcher);
-    });
+    return this.#watchers.until(
+      () => this.#broken === null && condition(),
+      () => this.#broken ?? (this.#closing.signal.aborted ? this.#closing.signal : null),
+    );
   }
 
   #opened(): Sink {

@@ -1,5 +1,5 @@
 import { WaybillError } from '../contracts/errors.ts';
-import type { Clock } from '../contracts/ports.ts';
+import type { Clock, Random } from '../contracts/ports.ts';
 import type { Sink, SinkContext } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import { attempt } from './attempt.ts';
@@ -8,6 +8,8 @@ import type { Rules } from './state.ts';
 
 const TIMEOUT_MS = 30_000;
 const QUARANTINE_MAX = 100;
+const RETRY_MIN_MS = 100;
+const RETRY_MAX_MS = 30_000;
 
 /** What configuration and traits demand together. Traits limit what is configured, never the other way round. */
 export function rulesOf(options: DestinationOptions, sink: Sink): Rules {
@@ -40,6 +42,12 @@ export async function askNext(sink: Sink, signal: AbortSignal): Promise<Index> {
   const next = await sink.next(signal);
   if (!Number.isSafeInteger(next) || next < 0) throw new WaybillError('SINK_FAILED', `the sink needs the index ${String(next)} next`);
   return next;
+}
+
+/** How long to back off after so many failures in a row: the ceiling doubles, and anything below it is as likely, so that many spread. */
+export function backOffMs(retry: DestinationOptions['retry'], failures: number, random: Random): number {
+  const { minMs = RETRY_MIN_MS, maxMs = RETRY_MAX_MS } = retry ?? {};
+  return random.next() * Math.min(maxMs, minMs * 2 ** Math.min(failures - 1, 30));
 }
 
 /** Sleeps, and answers false when the signal ended it. */

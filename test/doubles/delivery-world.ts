@@ -2,6 +2,7 @@ import type { Codec } from '../../src/contracts/codec.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import type { Index } from '../../src/contracts/units.ts';
 import { type ControlEntry, type Destination, type DestinationOptions, openDestination } from '../../src/delivery/destination.ts';
+import { journalKey } from '../../src/delivery/records.ts';
 import type { ModelDestination } from './delivery-sinks.ts';
 import { manualPorts, settle } from './manual-ports.ts';
 import { MemoryLedger } from './memory-ledger.ts';
@@ -89,4 +90,19 @@ export async function until(world: DeliveryWorld, condition: () => boolean, what
     await world.ports.clock.pass(250);
   }
   throw new Error(`it never came true that ${what}`);
+}
+
+/** The indexes below `count`. */
+export function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, k) => k);
+}
+
+/** Waits until the destination has everything. */
+export async function caughtUp(world: DeliveryWorld, destination: Destination): Promise<void> {
+  await until(world, () => destination.status().lag === 0, 'the destination has caught up');
+}
+
+/** The journal entries of the destination, parsed. */
+export function journalOf(world: DeliveryWorld): { readonly type: string; readonly [field: string]: unknown }[][] {
+  return world.ledger.journal.load(journalKey('lake')).records.map((text) => (JSON.parse(text) as never[]).slice(1));
 }
