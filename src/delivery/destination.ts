@@ -8,8 +8,6 @@ import type { Intent, Quarantined } from './account.ts';
 import { DeliveryLoop } from './loop.ts';
 import type { ControlChoice, SideKind } from './records.ts';
 
-export { journalKey } from './records.ts';
-
 /** What one destination is made of. Everything but the first block has a default. */
 export interface DestinationOptions {
   readonly name: string;
