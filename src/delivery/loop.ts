@@ -181,7 +181,7 @@ export class DeliveryLoop implements Destination {
 
   #afterStep(before: State): void {
     const state = this.#state;
-    if (state.backOff === 0) {
+    if (state.backOff === 0 && this.#retryAt !== null) {
       this.#backOff.abort();
       this.#retryAt = null;
     }
