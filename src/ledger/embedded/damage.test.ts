@@ -118,6 +118,35 @@ describe('a changed byte', () => {
   });
 });
 
+describe('without a snapshot', () => {
+  /** Frames of one group each, or two of one group, that nothing but later groups proves to have been durable. */
+  async function unclosed(): Promise<{ readonly disk: MemoryDisk; readonly path: string; readonly frames: readonly number[] }> {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    for (let k = 0; k < 3; k++) await append(ledger, simpleRun('app', 1));
+    const rooms = [await ledger.reserve(1, 100), await ledger.reserve(1, 100)] as const;
+    const run = runOf(simpleRun('app', 1));
+    await Promise.all(rooms.map((room) => ledger.append(run, ledger.assigned(), room)));
+    await append(ledger, simpleRun('app', 1));
+    const left = disk.afterKill();
+    const path = segmentsOf(left)[0] as string;
+    const frames: number[] = [];
+    for (let at = 64; frames.length < 6; at += 64 + ((left.bytes(path).readUInt32LE(at + 40) + 7) & ~7)) frames.push(at);
+    return { disk: left, path, frames };
+  }
+
+  test('a changed frame is damage when a later group was written, wherever in its group it stands', async () => {
+    const { disk, path, frames } = await unclosed();
+    for (const [k, at] of frames.entries()) {
+      for (const byte of [at + 10, at + 62, at + 70]) {
+        const outcome = await contentOrDamage(flipped(disk, path, byte, 1));
+        if (k < 5) assert.equal(outcome, 'damage', `frame ${k}, byte ${byte}`);
+        else assert.ok(outcome !== 'damage' && outcome.entries.length === 5, 'the last one may be a torn tail');
+      }
+    }
+  });
+});
+
 describe('what is missing', () => {
   test('a segment in the middle, at the end or at the beginning is damage', async () => {
     const { disk } = await playedDisk(true);
@@ -149,6 +178,14 @@ describe('what is missing', () => {
     const content = await contentOrDamage(disk);
     assert.ok(content !== 'damage');
     assert.equal(played.check(content), played.ops.length);
+  });
+
+  test('the seal of a full segment is missed in its own file', async () => {
+    const { disk } = await playedDisk(true);
+    for (const path of disk.files().filter((name) => name.endsWith('.snap'))) disk.erase(path);
+    const path = segmentsOf(disk)[0] as string;
+    const damaged = flipped(disk, path, disk.bytes(path).length - 12, 2);
+    await assert.rejects(reopen(damaged), (error) => isWaybillError(error) && error.details.facts?.['file'] === path);
   });
 
   test('a frame of another ledger is none of ours', async () => {

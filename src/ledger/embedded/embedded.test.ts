@@ -325,6 +325,24 @@ describe('reading', () => {
     }
   });
 
+  test('cuts the zeros behind full segments that a crash left there', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk);
+    await fillSegments(ledger, disk, 4);
+    await ledger.close();
+    const names = disk.files().filter((name) => name.endsWith('.seg'));
+    const lengths = names.map((name) => disk.bytes(name).length);
+    for (const name of names.slice(0, -1)) disk.replace(name, Buffer.concat([disk.bytes(name), Buffer.alloc(4_096)]));
+    // Without a snapshot every segment is looked at.
+    for (const name of disk.files().filter((file) => file.endsWith('.snap'))) disk.erase(name);
+    const again = await reopen(disk);
+    assert.deepEqual(
+      names.map((name) => disk.bytes(name).length),
+      lengths,
+    );
+    await again.close();
+  });
+
   test('above the size is a mistake of the caller', async () => {
     const ledger = await newLedger(new MemoryDisk());
     await append(ledger, simpleRun('app', 1));

@@ -241,7 +241,7 @@ class SegmentLedger implements EmbeddedLedger {
     this.#placed += group.bytes;
     const place = this.#segments.findLast(({ ordinal }) => ordinal === group.segment.ordinal);
     if (place !== undefined) place.end = group.at + group.bytes;
-    this.#ring.trim(this.#size);
+    this.#ring.trim();
     this.#waiters.wake(this.#size);
     this.#space.serve();
     this.#snapshots.flushed(group.bytes);

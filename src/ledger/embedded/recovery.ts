@@ -54,9 +54,7 @@ export async function recover(disk: Disk, path: string, identity: Identity, log:
   if (start === undefined) throw damaged(`${path}/segments`, 0, `the segment that begins at ${snapshot?.segment} is missing`);
   const walk = new Walk(snapshot, start);
   for (const segment of kept.slice(from)) await readSegment(disk, segment, segment === kept.at(-1), identity.salt, walk);
-  if (snapshot !== null && (walk.whole === null || walk.whole.frame < snapshot.frame)) {
-    throw damaged(walk.segment.path, walk.at, `frames below ${snapshot.frame} were durable and are missing`);
-  }
+  if (walk.whole === null) throw damaged(walk.segment.path, walk.at, `frames below ${snapshot?.frame ?? 0} were durable and are missing`);
   const repaired = await repair(disk, path, kept, walk);
   for (const segment of found.slice(0, found.length - kept.length)) await disk.remove(segment.path);
   await disk.syncDirectory(`${path}/segments`);

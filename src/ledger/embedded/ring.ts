@@ -45,16 +45,8 @@ export class Ring {
     return null;
   }
 
-  /**
-   * Lets go of the oldest blocks while there are too many bytes, but never of what is not durable: below `size` it can be read from the
-   * disk.
-   */
-  trim(size: number): void {
-    while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) {
-      const oldest = this.#blocks[0] as Block;
-      if (oldest.end > size) return;
-      this.#bytes -= oldest.window.bytes.length;
-      this.#blocks.shift();
-    }
+  /** Lets go of the oldest blocks while there are too many. What waits for its flush is held by its group, and read from the disk later. */
+  trim(): void {
+    while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) this.#bytes -= this.#blocks.shift()?.window.bytes.length ?? 0;
   }
 }
