@@ -2,6 +2,8 @@ import type { Disk, Log, Ports } from '../../src/contracts/ports.ts';
 import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
 import type { EmbeddedOptions } from '../../src/ledger/embedded/options.ts';
+import { append, simpleRun } from './ledger-workload.ts';
+import type { MemoryDisk } from './memory-disk.ts';
 
 /** A ledger so small that segments end, groups are cut and memory is given back all the time. */
 export const OPTIONS = {
@@ -37,4 +39,14 @@ export async function newLedger(disk: Disk, options: EmbeddedOptions = OPTIONS):
 /** Opens a ledger that is there. */
 export function reopen(disk: Disk, options: EmbeddedOptions = OPTIONS): Promise<EmbeddedLedger> {
   return openEmbeddedLedger(options, portsOf(disk));
+}
+
+/** Lets what is under way go on for so many turns. */
+export async function turns(count: number): Promise<void> {
+  for (let k = 0; k < count; k++) await Promise.resolve();
+}
+
+/** Appends runs until there are so many segments. */
+export async function fillSegments(ledger: EmbeddedLedger, disk: MemoryDisk, segments: number): Promise<void> {
+  while (disk.files().filter((name) => name.endsWith('.seg')).length < segments) await append(ledger, simpleRun('app', 64, 120));
 }

@@ -167,7 +167,10 @@ class SegmentLedger implements EmbeddedLedger {
     }
     if (from === size) return { first: from, count: 0, bytes: new Uint8Array(0), starts: new Uint32Array(0), ends: new Uint32Array(0) };
     const recent = this.#ring.find(from);
-    return recent !== null ? recent.cut(from, size, limits) : this.#reader.read(from, size, limits);
+    if (recent === null) return this.#reader.read(from, size, limits);
+    const batch = recent.cut(from, size, limits);
+    // The ring fills the memory again later; what was handed out must not change.
+    return { ...batch, bytes: Uint8Array.from(batch.bytes) };
   }
 
   waitBeyond(size: Size, signal: AbortSignal): Promise<Size> {
@@ -241,7 +244,7 @@ class SegmentLedger implements EmbeddedLedger {
     this.#placed += group.bytes;
     const place = this.#segments.findLast(({ ordinal }) => ordinal === group.segment.ordinal);
     if (place !== undefined) place.end = group.at + group.bytes;
-    this.#ring.trim();
+    this.#ring.trim(this.#size);
     this.#waiters.wake(this.#size);
     this.#space.serve();
     this.#snapshots.flushed(group.bytes);

@@ -1,16 +1,21 @@
 import { Block } from './block.ts';
+import type { Window } from './layout.ts';
 import { windowOf } from './layout.ts';
 
 const BLOCK_BYTES = 1024 * 1024;
 
+/** How many blocks are kept to be filled again. */
+const SPARE_MAX = 4;
+
 /**
- * The memory that frames are gathered in and that recent entries are read from. Blocks are filled once and never used again:
- * a batch that was handed out is a view of one, so what is dropped here lives on for as long as somebody holds it.
+ * The memory that frames are gathered in and that recent entries are read from. The memory of a block that is dropped is filled again, so that
+ * a stream of events leaves nothing for the garbage collector: who reads from a block copies before anything else happens.
  */
 export class Ring {
   readonly #bytesMax: number;
   readonly #blockBytes: number;
   readonly #blocks: Block[] = [];
+  readonly #spare: Window[] = [];
   #bytes = 0;
   #used = 0;
 
@@ -23,7 +28,8 @@ export class Ring {
   place(bytes: number): { readonly block: Block; readonly at: number } {
     const last = this.#blocks.at(-1);
     if (last !== undefined && this.#used + bytes <= last.window.bytes.length) return { block: last, at: this.#used };
-    const block = new Block(windowOf(Buffer.allocUnsafeSlow(Math.max(this.#blockBytes, bytes))));
+    const spare = bytes <= this.#blockBytes ? this.#spare.pop() : undefined;
+    const block = new Block(spare ?? windowOf(Buffer.allocUnsafeSlow(Math.max(this.#blockBytes, bytes))));
     this.#blocks.push(block);
     this.#bytes += block.window.bytes.length;
     this.#used = 0;
@@ -46,7 +52,14 @@ export class Ring {
   }
 
   /** Lets go of the oldest blocks while there are too many. What waits for its flush is held by its group, and read from the disk later. */
-  trim(): void {
-    while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) this.#bytes -= this.#blocks.shift()?.window.bytes.length ?? 0;
+  trim(size: number): void {
+    while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) {
+      const oldest = this.#blocks.shift() as Block;
+      this.#bytes -= oldest.window.bytes.length;
+      // Frames lie in the order in which they are flushed: a durable entry behind this block means that no group needs it any more.
+      const after = this.#blocks[0] as Block;
+      const flushed = after.first < Math.min(after.end, size);
+      if (flushed && oldest.window.bytes.length === this.#blockBytes && this.#spare.length < SPARE_MAX) this.#spare.push(oldest.window);
+    }
   }
 }
