@@ -129,6 +129,8 @@ export class DeliveryLoop implements Destination {
   }
 
   async close(): Promise<void> {
+    // What is known already should not be in doubt at the next start.
+    this.#writer.flush();
     this.#closing.abort(new WaybillError('SINK_ANSWER_LOST', `the destination ${this.name} was closed`));
     this.#cutter?.order(null);
     this.#backOff.abort();
@@ -347,8 +349,11 @@ export class DeliveryLoop implements Destination {
   }
 
   async #side(kind: SideKind, from: Index, through: Index): Promise<SideStarted> {
-    await this.#verb({ type: 'side', kind, from, through });
-    return { name: `${kind}-${this.#state.account.sides}`, from, through };
+    const begun = this.#verb({ type: 'side', kind, from, through });
+    // By the time it is durable it may be over, and another one begun.
+    const name = `${kind}-${this.#state.account.sides}`;
+    await begun;
+    return { name, from, through };
   }
 
   async #original(index: Index): Promise<Intent> {
