@@ -40,9 +40,9 @@ export function checkRefusals(entries: readonly ReadEntry[], book: Book): string
 }
 
 /** Every entry that a destination was not sent because it refused it is declared by one gap entry, unless it is a control entry itself. */
-export function checkGaps(receiver: Receiver, line: readonly Attempt[], entries: readonly ReadEntry[]): string[] {
+export function checkGaps(receiver: Receiver, start: number, line: readonly Attempt[], entries: readonly ReadEntry[]): string[] {
   const faults: string[] = [];
-  const aside = notSent(line, entries);
+  const aside = notSent(start, line, entries);
   const open = new Set(aside);
   for (const { index, entry } of entries) {
     if (entry.source !== CONTROL_SOURCE) continue;
@@ -58,9 +58,8 @@ export function checkGaps(receiver: Receiver, line: readonly Attempt[], entries:
 }
 
 /** Entries of the application that a destination has taken others after, and has not got. */
-function notSent(line: readonly Attempt[], entries: readonly ReadEntry[]): Set<number> {
+function notSent(first: number, line: readonly Attempt[], entries: readonly ReadEntry[]): Set<number> {
   const sent = new Set(line.flatMap(({ body }) => recordsOf(body).map(indexOf)));
-  const first = line[0]?.from ?? 0;
   const last = Math.max(-1, ...sent);
   return new Set(
     entries

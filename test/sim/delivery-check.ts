@@ -70,7 +70,7 @@ export class DeliveryWatch implements Inspector {
 
   /** The batches of a destination in the order of the ledger, without repeats. */
   lineOf(receiver: Receiver): readonly Attempt[] {
-    if (receiver.kind === 'objects') return [...receiver.applied].sort((a, b) => a.from - b.from);
+    if (receiver.kind === 'objects') return receiver.applied.filter(({ replay }) => replay === null).sort((a, b) => a.from - b.from);
     return this.#progress.get(receiver.name)?.line ?? [];
   }
 }

@@ -36,8 +36,8 @@ export class VirtualDisk {
   #changes: NameChange[] = [];
   readonly #locks = new Map<string, Life>();
   readonly inFlight = new Set<DiskOperation>();
-  /** Called once, when so many more changes of files have been asked for: a crash is most telling in the middle of one. */
-  trap: { changes: number; readonly spring: () => void } | null = null;
+  /** Sprung once, when so many more changes of at least so many bytes have been asked for: a crash is most telling in the middle of one. */
+  trap: { changes: number; readonly bytesMin: number; readonly spring: () => void } | null = null;
 
   constructor(world: World, odds: DiskOdds) {
     this.#world = world;
@@ -123,13 +123,17 @@ export class VirtualDisk {
   }
 
   /** Does one operation after a while, unless its process dies before. */
-  operate<Result>(life: Life, name: string, what: { effect: () => Result; partly?: () => void; failing?: () => void }): Promise<Result> {
+  operate<Result>(
+    life: Life,
+    name: string,
+    what: { effect: () => Result; partly?: () => void; failing?: () => void; bytes?: number },
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
       // What a process still begins in the instant of its death never reaches the disk.
       if (life.state === 'dead') return;
       const operation: DiskOperation = { life, name, partly: what.partly ?? null };
       this.inFlight.add(operation);
-      if (what.failing !== undefined) this.#countDown();
+      if (what.failing !== undefined) this.#countDown(what.bytes ?? 0);
       this.#world.plan(this.#latency(), () => {
         if (!this.inFlight.delete(operation)) return;
         let answer: () => void;
@@ -155,9 +159,9 @@ export class VirtualDisk {
     return this.#chance;
   }
 
-  #countDown(): void {
+  #countDown(bytes: number): void {
     const { trap } = this;
-    if (trap === null) return;
+    if (trap === null || bytes < trap.bytesMin) return;
     trap.changes -= 1;
     if (trap.changes > 0) return;
     this.trap = null;

@@ -5,6 +5,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string' },
     seeds: { type: 'string' },
+    list: { type: 'string' },
     trace: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
   },
@@ -20,20 +21,21 @@ function line({ seed, steps, lives, entries, deliveries, repeats, storyHash }: S
 }
 
 async function main(): Promise<void> {
-  const [first, last] = range();
+  const seeds = wanted();
+  const only = seeds.length === 1;
   const print = values.trace ? (text: string) => console.log(text) : null;
   let failed = 0;
   // Nobody reads the stacks of the many errors that are part of the game; a seed that fails is run once more with them.
   const stackTraceLimit = Error.stackTraceLimit;
-  for (let seed = first; seed <= last; seed++) {
-    Error.stackTraceLimit = first === last ? stackTraceLimit : 0;
+  for (const seed of seeds) {
+    Error.stackTraceLimit = only ? stackTraceLimit : 0;
     let result = await runSeed(seed, print);
-    if (result.violation !== null && first !== last) {
+    if (result.violation !== null && !only) {
       Error.stackTraceLimit = stackTraceLimit;
       result = await runSeed(seed, print);
     }
     if (result.violation === null) {
-      if (values.verbose || first === last) console.log(line(result));
+      if (values.verbose || only) console.log(line(result));
       continue;
     }
     failed += 1;
@@ -41,16 +43,22 @@ async function main(): Promise<void> {
     console.log(`plan: ${JSON.stringify(result.plan)}`);
     console.log(`repeat: ${repeatLine(seed)} --trace`);
   }
-  console.log(`${last - first + 1} seeds, ${failed} failed`);
+  console.log(`${seeds.length} seeds, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-function range(): readonly [number, number] {
-  if (values.seed !== undefined) return [Number(values.seed), Number(values.seed)];
-  const [from, to] = (values.seeds ?? '1..200').split('..').map(Number);
-  if (from === undefined || to === undefined || !Number.isSafeInteger(from) || !Number.isSafeInteger(to))
-    throw new Error('say --seeds A..B');
-  return [from, to];
+function wanted(): readonly number[] {
+  if (values.seed !== undefined) return numbers(values.seed);
+  if (values.list !== undefined) return numbers(values.list);
+  const [first = Number.NaN, last = Number.NaN] = (values.seeds ?? '1..200').split('..').map(Number);
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(last) || last < first) throw new Error('say --seeds A..B');
+  return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+}
+
+function numbers(text: string): readonly number[] {
+  const seeds = text.split(',').map(Number);
+  if (!seeds.every(Number.isSafeInteger)) throw new Error(`${text} is not a list of seeds`);
+  return seeds;
 }
 
 await main();

@@ -1,3 +1,6 @@
+import { isWaybillError } from '../../src/contracts/errors.ts';
+import { asIndex } from '../../src/contracts/units.ts';
+import type { Destination } from '../../src/delivery/destination.ts';
 import type { Chance } from './chance.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { Machine } from './machine.ts';
@@ -11,6 +14,8 @@ export interface Reach {
   readonly machine: Machine;
   readonly disk: VirtualDisk;
   readonly receivers: ReadonlyMap<string, Receiver>;
+  /** True when some requests make runs of many parts. */
+  readonly largeRuns: boolean;
   /** What is drawn for the whole machine. */
   readonly everyMs: Plan['everyMs'];
 }
@@ -35,6 +40,9 @@ export function beginMisfortune(reach: Reach): () => void {
     over = true;
   };
 }
+
+/** What only a part of a large run writes at once. */
+const LARGE_BYTES = 60_000;
 
 const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => void>> = {
   kill: (reach, chance) => crash(reach, chance, false),
@@ -89,10 +97,14 @@ const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => v
   },
 };
 
-/** Now, or in the middle of one of the next changes on the disk. */
-function crash({ machine, disk }: Reach, chance: Chance, power: boolean): void {
-  if (chance.hit(0.4)) machine.crash(power);
-  else disk.trap = { changes: chance.int(1, 12), spring: () => machine.crash(power) };
+/** Now, or in the middle of one of the next changes on the disk. Misfortune likes to come back while the process is still getting up. */
+function crash({ machine, disk, largeRuns }: Reach, chance: Chance, power: boolean): void {
+  const spring = (): void => {
+    machine.crash(power);
+    if (chance.hit(0.4)) disk.trap = { changes: chance.int(1, 40), bytesMin: 0, spring };
+  };
+  if (chance.hit(0.4)) spring();
+  else disk.trap = { changes: chance.int(1, 12), bytesMin: largeRuns && chance.hit(0.7) ? LARGE_BYTES : 0, spring };
 }
 
 /** An operator looks at a destination: what has halted is corrected and tried again; what runs is paused for a while. */
@@ -112,15 +124,32 @@ export function attend({ world, machine, receivers }: Reach, name: string, chanc
   } else if (state === 'paused') {
     world.tell(`operator: resume ${name}`);
     swallow(world, destination.resume());
-  } else if (chance?.hit(0.5) === true) {
-    world.tell(`operator: pause ${name}`);
-    swallow(world, destination.pause());
-  }
+  } else if (chance !== null) verb(world, name, destination, chance);
+}
+
+/** An operator tries one of the other verbs; most of them are refused most of the time. */
+function verb(world: World, name: string, destination: Destination, chance: Chance): void {
+  const { cursor } = destination.status();
+  const from = asIndex(chance.int(0, cursor));
+  const through = asIndex(from + chance.int(0, 60));
+  const verbs = {
+    pause: () => destination.pause(),
+    replay: () => destination.replay(from, through),
+    redeliver: () => destination.redeliver(asIndex(0), cursor),
+    waive: () => destination.waive(from, through),
+    cancel: () => destination.cancel(),
+  };
+  const chosen = chance.pick(['pause', 'pause', 'replay', 'redeliver', 'waive', 'cancel'] as const);
+  world.tell(`operator: ${chosen} ${name}`);
+  swallow(world, verbs[chosen]());
 }
 
 /** The verb may be cut short by the end of its process; anything else is a finding. */
 function swallow(world: World, verb: unknown): void {
-  Promise.resolve(verb).catch((error: unknown) => world.tell(`operator: ${String(error)}`));
+  Promise.resolve(verb).catch((error: unknown) => {
+    world.tell(`operator: ${String(error)}`);
+    if (!isWaybillError(error)) world.fail(`a verb of an operator failed: ${error instanceof Error ? error.stack : String(error)}`);
+  });
 }
 
 function pickReceiver(receivers: ReadonlyMap<string, Receiver>, chance: Chance): Receiver | null {

@@ -90,6 +90,7 @@ export class OpenFile implements DiskFile {
       },
       partly: part,
       failing: part,
+      bytes: bytes.length,
     });
   }
 

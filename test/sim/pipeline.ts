@@ -4,13 +4,16 @@ import type { Ledger, Run } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import type { Sink, SinkContext, SinkTraits } from '../../src/contracts/sink.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
-import { type Destination, type DestinationOptions, journalKey, openDestination, sinkOpener } from '../../src/delivery/destination.ts';
+import { type Destination, type DestinationOptions, openDestination, sinkOpener } from '../../src/delivery/destination.ts';
+import { journalKey } from '../../src/delivery/records.ts';
 import { runSource } from '../../src/intake/pull.ts';
 import { type Intake, openIntake } from '../../src/intake/sequencer.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
 import { openIdentities } from '../../src/ledger/identities/identities.ts';
 import { identityJobs } from '../../src/ledger/identities/jobs.ts';
 import { file } from '../../src/sinks/file.ts';
+import { openTree, type Tree } from '../../src/tree/follower.ts';
+import { treeJobs } from '../../src/tree/grow.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { KnownTaken } from './known.ts';
 import type { LedgerWatch } from './ledger-check.ts';
@@ -20,6 +23,7 @@ import type { PullOrigin } from './pull-origin.ts';
 import type { Receiver } from './receiver.ts';
 import type { DestinationPlan, Plan } from './scenario.ts';
 import { modelSink } from './sinks.ts';
+import type { TreeWatch } from './tree-check.ts';
 import type { Life, World } from './world.ts';
 
 /** Where the ledger lies on the virtual disk. */
@@ -39,6 +43,7 @@ export interface LifeParts {
   readonly origins: readonly PullOrigin[];
   readonly known: KnownTaken;
   readonly watch: LedgerWatch;
+  readonly heads: TreeWatch;
 }
 
 /** The whole pipeline, open in one life of the process. */
@@ -57,11 +62,11 @@ export interface OpenPipeline {
 }
 
 /** How the ledger of a scenario is opened: small enough that segments turn and snapshots are written. */
-export function ledgerOptions(plan: Plan) {
+export function ledgerOptions(plan: Plan, limitBytes: number | null = null) {
   return {
     origin: 'sim.example/audit',
     path: LEDGER_PATH,
-    limitBytes: plan.limitBytes,
+    limitBytes,
     segmentBytes: plan.segmentBytes,
     reservedBytes: 16_384,
     aheadBytes: 16_384,
@@ -79,10 +84,11 @@ export function openLedgerAlone(plan: Plan, ports: Ports): Promise<EmbeddedLedge
 export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const { world, plan, disk, life, watch } = parts;
   const bare = portsOf(world, life, disk);
-  const ports = { ...bare, background: backgroundOf(world, life, identityJobs(bare.disk)) };
-  const ledger = await openEmbeddedLedger(ledgerOptions(plan), ports);
+  const ports = { ...bare, background: backgroundOf(world, life, { ...identityJobs(bare.disk), ...treeJobs }) };
+  const ledger = await openEmbeddedLedger(ledgerOptions(plan, world.time < plan.safetyMs ? plan.limitBytes : null), ports);
   watch.opened(ledger.size());
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
+  const tree = await openTree('/data/tree', ledger, ports);
   const sources = new Map([
     ...plan.push.map(({ name, schema }) => [name, { schema, idField: schema === 'json' ? 'id' : null, onInvalid: 'refuse' }] as const),
     ...plan.pull.map(({ name, identified }) => [name, { schema: 'json', idField: identified ? 'id' : null, onInvalid: 'refuse' }] as const),
@@ -105,12 +111,12 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     ),
   );
   const requests = new Set<Promise<unknown>>();
-  const audit = auditLedger(ledger, watch, world, life, stop.signal);
-  world.watch('auditor', audit);
+  const auditing = audit(ledger, tree, parts, stop.signal);
+  world.watch('auditor', auditing);
   return {
     ledger,
     destinations,
-    failed: Promise.race([ledger.failed, ...[...destinations.values()].map(({ failed }) => failed), ...broken]),
+    failed: Promise.race([ledger.failed, intake.failed, tree.failed, ...[...destinations.values()].map(({ failed }) => failed), ...broken]),
     async submit(request, signal) {
       const answer = submit(intake, request, signal);
       requests.add(answer);
@@ -127,8 +133,9 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       await Promise.allSettled([...running.map(({ done }) => done), ...requests]);
       await Promise.all([...destinations.values()].map((destination) => destination.drain(200)));
       await Promise.all([...destinations.values()].map((destination) => destination.close()));
-      await audit;
+      await auditing;
       await intake.close();
+      await tree.close();
       await identities.close();
       await ledger.close();
     },
@@ -203,8 +210,8 @@ async function submit(intake: Intake, request: PushRequest, signal: AbortSignal)
   return intake.submit({ source, checked, partial, ...(idempotencyKey === null ? {} : { idempotencyKey }) }, signal);
 }
 
-/** Reads what becomes durable, from an index that is never the same, and shows it to the watch. */
-async function auditLedger(ledger: Ledger, watch: LedgerWatch, world: World, life: Life, signal: AbortSignal): Promise<void> {
+/** Reads what becomes durable, from an index that is never the same, looks at the tree, and shows both to the watches. */
+async function audit(ledger: Ledger, tree: Tree, { world, life, watch, heads }: LifeParts, signal: AbortSignal): Promise<void> {
   const chance = world.chance.fork(`audit/${life.number}`);
   let from = chance.int(0, Math.min(ledger.size(), watch.seen));
   try {
@@ -214,6 +221,7 @@ async function auditLedger(ledger: Ledger, watch: LedgerWatch, world: World, lif
       watch.read(batch);
       from += batch.count;
       await pass(world, life, chance.logarithmic(1, 200));
+      heads.head(tree.head());
     }
   } catch (error) {
     if (!signal.aborted && !isWaybillError(error)) throw error;

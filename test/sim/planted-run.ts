@@ -49,4 +49,6 @@ const { values } = parseArgs({ options: { plant: { type: 'string' }, seeds: { ty
 const bug = PLANTED_BUGS.find(({ name }) => name === values.plant);
 if (bug === undefined) throw new Error(`there is no planted bug "${values.plant}"`);
 plant(bug);
+// Nobody reads the stacks of the many errors that are part of the game.
+Error.stackTraceLimit = 0;
 console.log(JSON.stringify(await search(bug, Number(values.seeds))));

@@ -44,6 +44,8 @@ export interface ProducerOdds {
   readonly conflict: number;
   /** A request that another sender has just sent. */
   readonly twin: number;
+  /** A request is sent twice at nearly the same time. */
+  readonly hedged: number;
   readonly partial: number;
   /** A request without identities, under an Idempotency-Key. */
   readonly keyed: number;
@@ -114,16 +116,23 @@ class Producer {
     const { world, door, odds, producing } = this.#source;
     for (const item of request.items) item.sent = true;
     for (;;) {
-      const answer = await door.post(request);
-      if (answer.kind === 'answered') {
-        const left = this.#heed(request, answer.result);
-        if (left.length > 0) await this.#deliver(this.#request(left));
-        return;
-      }
-      if (answer.kind === 'lost' && producing && this.#chance.hit(odds.givesUp)) return;
+      const answers = await Promise.all(
+        this.#chance.hit(odds.hedged) ? [door.post(request), this.#postLater(request)] : [door.post(request)],
+      );
+      const results = answers.flatMap((answer) => (answer.kind === 'answered' ? [answer.result] : []));
+      const left = new Set(results.flatMap((result) => this.#heed(request, result)));
+      if (left.size > 0) await this.#deliver(this.#request([...left]));
+      if (results.length > 0) return;
+      if (answers.some(({ kind }) => kind === 'lost') && producing && this.#chance.hit(odds.givesUp)) return;
       if (request.idempotencyKey === null) for (const item of request.items) if (item.id === null) item.allowed += 1;
       await world.sleep(this.#chance.logarithmic(5, 1_000));
     }
+  }
+
+  /** The same request once more, while the first one is on its way. */
+  async #postLater(request: PushRequest): Promise<PushAnswer> {
+    await this.#source.world.sleep(this.#chance.logarithmic(0.1, 10));
+    return this.#source.door.post(request);
   }
 
   /** Takes note of what was promised. Answers with the events that are worth another request. */
@@ -163,7 +172,7 @@ class Producer {
     const keyed = chance.hit(odds.keyed);
     const items: Item[] = [];
     this.#padding = chance.hit(odds.large) ? 60_000 : 60;
-    for (let count = this.#padding > 60 ? 6 : chance.int(1, odds.eventsMax); count > 0; count--) {
+    for (let count = this.#padding > 60 ? 30 : chance.int(1, odds.eventsMax); count > 0; count--) {
       const item = this.#item(keyed, items);
       if (item !== null) items.push(item);
     }

@@ -66,7 +66,7 @@ export class Receiver {
   poisoned = true;
   /** Says in the answer which records it refused. */
   readonly tellsRefused: boolean;
-  /** The index that it needs next, when it counts them; `null` before the first process has opened it. */
+  /** The index that it needs next, when it counts them; `null` before a process has opened it. */
   next: number | null = null;
   /** The first index that it ever needed. */
   start = 0;
@@ -147,7 +147,7 @@ export class Receiver {
     this.rules += 1;
   }
 
-  /** A process has opened it. Nobody has counted here yet: it begins where its first process begins. */
+  /** A process has opened it: where it counts, it counts from there, and says so to every later process. */
   begin(index: number): void {
     if (this.next !== null) return;
     this.start = index;

@@ -14,6 +14,7 @@ import { PushSource } from './producer.ts';
 import { PullOrigin } from './pull-origin.ts';
 import { Receiver } from './receiver.ts';
 import { CALM_DISK, CALM_RECEIVER, drawPlan, type Plan } from './scenario.ts';
+import { TreeWatch } from './tree-check.ts';
 import { type Life, World } from './world.ts';
 
 /** How long everything may take to arrive once nothing goes wrong any more, in virtual time. */
@@ -52,6 +53,7 @@ interface Scene {
   readonly delivery: DeliveryWatch;
   readonly known: KnownTaken;
   readonly ledger: LedgerWatch;
+  readonly heads: TreeWatch;
   readonly reach: Reach;
 }
 
@@ -95,16 +97,17 @@ function setScene(world: World, plan: Plan): Scene {
   const known = new KnownTaken();
   const delivery = new DeliveryWatch(world, known);
   const ledger = new LedgerWatch(world);
+  const heads = new TreeWatch();
   const receivers = new Map<string, Receiver>();
   for (const { name, kind, odds, poison } of plan.destinations) {
     if (kind !== 'file') receivers.set(name, new Receiver(world, name, kind, odds, poison, delivery));
   }
   const origins = plan.pull.map((odds) => new PullOrigin(world, book, odds.name, odds));
-  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger });
+  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger, heads });
   const machine = new Machine(world, disk, open);
   const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
-  const reach = { world, machine, disk, receivers, everyMs: plan.everyMs };
-  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, reach };
+  const reach = { world, machine, disk, receivers, everyMs: plan.everyMs, largeRuns: plan.push.some(({ large }) => large > 0) };
+  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach };
 }
 
 /** `waybill init`, long before anything happens. */
@@ -159,8 +162,9 @@ async function livenessPhase(scene: Scene): Promise<void> {
     receiver.down = false;
   }
   machine.calm();
-  // With this start every destination that was added by now is there.
-  machine.stop();
+  // With this start every destination that was added by now is there, and the ledger may grow.
+  if (machine.pipeline === null) machine.crash(false);
+  else machine.stop();
   let over = false;
   const tend = async (): Promise<void> => {
     while (!over) {
@@ -193,7 +197,9 @@ function settled({ plan, machine, producers, origins }: Scene): boolean {
   }
   return plan.destinations.every(({ name, kind, control, onReject }) => {
     const status = pipeline.destinations.get(name)?.status();
-    if (status === undefined || status.lag === 0) return true;
+    if (status === undefined) return true;
+    if (status.side !== null) return false;
+    if (status.lag === 0) return true;
     // Where no empty batch can be carried, unwanted control entries at the end wait for the next one; and the last entry is set aside
     // only once a later one was taken. The comparison at the end looks at what they are.
     const waits = (kind === 'objects' && control !== 'all') || onReject === 'quarantine';
@@ -217,7 +223,7 @@ function complaint({ machine, producers, origins }: Scene): string {
 
 /** Ends the process in order, cuts the power, reads everything back from the disk and compares. */
 async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
-  const { world, plan, disk, book, machine, receivers, delivery, ledger, known } = scene;
+  const { world, plan, disk, book, machine, receivers, delivery, ledger, heads, known } = scene;
   await machine.finish();
   const life = world.begin();
   let entries: ReadEntry[] | null = null;
@@ -235,7 +241,7 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
     return [];
   }
   ledger.compare(held);
-  const faults = [...checkLedger(held, book), ...checkRefusals(held, book)];
+  const faults = [...checkLedger(held, book), ...heads.compare(held), ...checkRefusals(held, book)];
   for (const destination of plan.destinations) {
     const receiver = receivers.get(destination.name);
     const start = known.startOf(destination.name);
@@ -244,7 +250,7 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
     if (receiver === undefined) faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));
     else {
       const line = delivery.lineOf(receiver);
-      faults.push(...checkDestination(receiver, line, held, expected), ...checkGaps(receiver, line, held));
+      faults.push(...checkDestination(receiver, line, held, expected), ...checkGaps(receiver, start, line, held));
     }
   }
   for (const fault of faults) world.fail(fault);

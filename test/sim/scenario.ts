@@ -5,7 +5,7 @@ import type { OriginOdds } from './pull-origin.ts';
 import type { ReceiverKind, ReceiverOdds } from './receiver.ts';
 
 /** How long faults last, in virtual milliseconds. */
-const SAFETY_MS = 8_000;
+const SAFETY_MS = 5_000;
 
 /** One destination of a scenario. `file` is the real file sink on the virtual disk. */
 export interface DestinationPlan {
@@ -33,7 +33,8 @@ export interface Plan {
   readonly disk: DiskOdds;
   readonly everyMs: Readonly<Record<MachineFault, number>>;
   readonly segmentBytes: number;
-  readonly limitBytes: number;
+  /** How much the ledger may take, until an operator raises the limit for the end. */
+  readonly limitBytes: number | null;
   readonly ringBytes: number;
   readonly groupBytes: number;
   readonly memtableEntries: number;
@@ -91,6 +92,8 @@ export function drawPlan(chance: Chance): Plan {
   const everyMs = Object.fromEntries(
     faults.map((fault) => [fault, chance.hit(0.55) ? Math.round(chance.logarithmic(...(MEANS[fault] as [number, number]))) : 0]),
   ) as Record<MachineFault, number>;
+  const push = Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`));
+  const largeRuns = push.some(({ large }) => large > 0);
   return {
     safetyMs: SAFETY_MS,
     disk: {
@@ -100,12 +103,13 @@ export function drawPlan(chance: Chance): Plan {
     },
     everyMs,
     segmentBytes: chance.pick([65_536, 131_072, 1_048_576]),
-    limitBytes: 64 << 20,
-    groupBytes: chance.pick([4_096, 32_768, 4 << 20]),
+    limitBytes: chance.hit(0.2) ? chance.int(150_000, 500_000) : null,
+    // A run of many parts is cut in half by a crash only when its parts are flushed one after another.
+    groupBytes: largeRuns ? 32_768 : chance.pick([4_096, 32_768, 4 << 20]),
     ringBytes: chance.pick([16_384, 131_072, 4 << 20]),
     memtableEntries: chance.pick([16, 64, 1_024]),
     pull: Array.from({ length: chance.int(0, 2) }, (_, at) => drawPull(chance, `pull${at}`)),
-    push: Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`)),
+    push,
     destinations: drawDestinations(chance),
   };
 }
@@ -136,11 +140,12 @@ function drawPush(chance: Chance, name: string): Plan['push'][number] {
     repeated: odds(chance, 0.02, 0.3),
     conflict: odds(chance, 0.01, 0.1),
     twin: odds(chance, 0.05, 0.5),
+    hedged: odds(chance, 0.05, 0.5),
     partial: chance.pick([0, 0.5, 1]),
     keyed: odds(chance, 0.05, 0.4),
     heldBack: odds(chance, 0.02, 0.2),
     givesUp: odds(chance, 0.1, 0.6),
-    large: chance.hit(0.3) ? round(chance.logarithmic(0.005, 0.05)) : 0,
+    large: chance.hit(0.12) ? round(chance.logarithmic(0.02, 0.2)) : 0,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { SinkDefinition, SinkTraits } from '../../src/contracts/sink.ts';
-import { asIndex } from '../../src/contracts/units.ts';
+import { asIndex, type Index } from '../../src/contracts/units.ts';
 import type { Receiver, ReceiverKind } from './receiver.ts';
 import type { Life } from './world.ts';
 
@@ -28,13 +28,14 @@ export function modelSink(receiver: Receiver, life: Life, batch: SinkTraits['bat
     target: () => receiver.name,
     open: (_config, context) => {
       receiver.begin(context.cursor);
+      const ask = async (signal: AbortSignal): Promise<Index> => asIndex(await receiver.ask(life, signal));
       return Promise.resolve({
         traits,
         write: async (sinkBatch, signal) => {
           await receiver.send(life, sinkBatch, signal);
           return { through: sinkBatch.through };
         },
-        ...(dedupe === 'position' ? { next: async (signal: AbortSignal) => asIndex(await receiver.ask(life, signal)) } : {}),
+        ...(dedupe === 'position' ? { next: ask } : {}),
         close: () => Promise.resolve(),
       });
     },
