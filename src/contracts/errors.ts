@@ -177,6 +177,11 @@ export const ERROR_CODES = {
     means: 'The destination has less than it had acknowledged.',
     action: 'Restore what the destination lost, then run `waybill retry DEST`.',
   },
+  DESTINATION_BEHIND: {
+    remedy: 'halt',
+    means: 'The destination is not empty, and it needs entries that come before the place where it was told to begin.',
+    action: 'Give the destination an empty target, or send what comes before with `waybill recover DEST`.',
+  },
   DESTINATION_LOCKED: {
     remedy: 'halt',
     means: 'Another process, or another destination of this one, writes to the same place.',

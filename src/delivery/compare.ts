@@ -3,7 +3,7 @@ import type { Index, Size } from '../contracts/units.ts';
 import { streamOf } from './lanes.ts';
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
-import { batchesOf, flying, halt, type State, set, setBatches, type Work } from './state.ts';
+import { batchesOf, type Fault, flying, halt, type State, set, setBatches, type Work } from './state.ts';
 import { finishSide } from './streams.ts';
 
 /**
@@ -19,13 +19,18 @@ export function compare(work: Work, next: Index, size: Size): void {
     const message = `the destination needs index ${next} next, but the ledger has ${size} entries`;
     return halt(work, { code: 'LEDGER_REWOUND', message, remedy: 'halt', unknown: false });
   }
-  if (next < cursor && work.state.account.acknowledged) {
-    const message = `the destination needs index ${next} next, but had acknowledged everything below ${cursor}`;
-    return halt(work, { code: 'DESTINATION_LOST_DATA', message, remedy: 'halt', unknown: false });
-  }
+  if (next < cursor) return halt(work, behind(work.state, next, cursor));
   set(work, { known: true });
-  if (next <= cursor) return forgetDoubt(work, lane);
+  if (next === cursor) return forgetDoubt(work, lane);
   adopt(work, lane, cursor, (next - 1) as Index);
+}
+
+function behind(state: State, next: Index, cursor: Index): Fault {
+  const lost = state.account.acknowledged;
+  const message = lost
+    ? `the destination needs index ${next} next, but had acknowledged everything below ${cursor}`
+    : `the destination needs index ${next} next, but was told to begin at ${cursor}`;
+  return { code: lost ? 'DESTINATION_LOST_DATA' : 'DESTINATION_BEHIND', message, remedy: 'halt', unknown: false };
 }
 
 function adopt(work: Work, lane: Lane, from: Index, last: Index): void {

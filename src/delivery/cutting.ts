@@ -46,7 +46,9 @@ export function onCut(work: Work, event: CutEvent): void {
     finishSide(work);
     return;
   }
-  const intent = asks ? 0 : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit });
+  // Even without an intent: once the destination has a later entry, nobody but the journal remembers what was left out.
+  const without = omit.length > 0 ? account.records : 0;
+  const needs = asks ? without : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit });
   const batch: OpenBatch = {
     from,
     through,
@@ -54,7 +56,7 @@ export function onCut(work: Work, event: CutEvent): void {
     epoch,
     sha256,
     omit,
-    intent,
+    needs,
     phase: 'waiting',
     doubt: false,
     unmade: false,

@@ -23,6 +23,8 @@ function checkLane(state: State, lane: Lane): void {
     from = (batch.through + 1) as typeof from;
   }
   assert(!isNarrow(state.account, lane) || batches.filter(isFlying).length <= 1, 'a refused batch is narrowed down one batch at a time');
+  const early = batches.find((batch) => isFlying(batch) && batch.needs > state.durable);
+  assert(early === undefined, `the batch at ${early?.from} set out before what it needs was durable`);
   if (state.rules.dedupe === 'position') {
     assert(stream.open.length === 0, 'a destination that knows its place has no intents');
     return;
@@ -31,7 +33,6 @@ function checkLane(state: State, lane: Lane): void {
   for (const [place, batch] of batches.entries()) {
     const intent = stream.open[place];
     assert(intent?.from === batch.from && intent.through === batch.through, `the batch at ${batch.from} is not the one intended`);
-    assert(!isFlying(batch) || batch.intent <= state.durable, `the batch at ${batch.from} set out before its intent was durable`);
   }
 }
 

@@ -15,8 +15,10 @@ export function plan(work: Work): void {
   planCut(work);
 }
 
+/** A sink hears the cursor when it is opened, so that must not be one that a crash takes back. */
 function planOpening(work: Work): void {
-  if (work.state.open || work.state.opening || isStopped(work.state)) return;
+  const { open, opening, durable, opened } = work.state;
+  if (open || opening || durable < opened || isStopped(work.state)) return;
   set(work, { opening: true });
   work.commands.push({ type: 'open' });
 }
@@ -68,7 +70,7 @@ function planSending(work: Work): void {
  * care.
  */
 function maySetOut(state: State, batch: OpenBatch): boolean {
-  if (batch.intent > state.durable) return false;
+  if (batch.needs > state.durable) return false;
   const asks = state.rules.dedupe === 'position';
   return asks ? state.unwritten.length < UNWRITTEN_MAX : flying(state) + state.unwritten.length < state.rules.inFlight;
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cut, Driver, failed, lostAnswer, refusal, taken } from '../../test/doubles/delivery-driver.ts';
 
-import type { Index } from '../contracts/units.ts';
+import type { Index, Size } from '../contracts/units.ts';
 
 import type { Failure } from './state.ts';
 
@@ -74,6 +74,15 @@ describe('setting aside', () => {
     assert.deepEqual(driver.after('all durable'), [`declare ${number}`]);
     assert.deepEqual(driver.after({ type: 'declared', record: number }), ['journal declared']);
     assert.deepEqual(driver.after('all durable'), []);
+  });
+
+  test('is durable before a batch without it sets out, also where no intent is needed', () => {
+    const driver = Driver.opened({ dedupe: 'position', onReject: 'quarantine' });
+    driver.after({ type: 'next', next: 0 as Index, size: 9 as Size }, cut(0), refusal(0, 0));
+    assert.deepEqual(driver.after({ type: 'next', next: 0 as Index, size: 9 as Size }, cut(2, 2, [0])), []);
+    assert.deepEqual(driver.after('all durable'), ['send live 0-2']);
+    driver.after(lostAnswer(0), { type: 'due', number: 1 }, { type: 'next', next: 3 as Index, size: 9 as Size });
+    assert.equal(driver.state.account.quarantine.length, 1, 'the destination has a later entry');
   });
 
   test('is declared after a crash as well, under the same number', () => {

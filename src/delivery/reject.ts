@@ -64,11 +64,12 @@ function setAsideLately(account: Account, at: number): number {
 function close(work: Work, failure: Failure, batch: OpenBatch, fences: readonly Index[]): void {
   const { lane, fault } = failure;
   record(work, { type: 'rejected', lane, from: batch.from, code: fault.code, fences });
+  const asks = work.state.rules.dedupe === 'position';
   const kept = batchesOf(work.state, lane).filter((open) => {
     if (open.from === batch.from) return false;
     const unsent = open.tries === 0 && !open.doubt && open.phase === 'waiting';
-    if (unsent && open.intent > 0) record(work, { type: 'withdrawn', lane, from: open.from, doubt: false });
-    return !unsent && open.intent > 0;
+    if (unsent && !asks) record(work, { type: 'withdrawn', lane, from: open.from, doubt: false });
+    return !unsent && !asks;
   });
   setBatches(work, lane, kept);
   set(work, { barren: null });

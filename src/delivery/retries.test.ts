@@ -238,6 +238,7 @@ describe('the sink', () => {
         return model.open();
       },
     });
+    await settle();
     await world.ports.clock.pass(1_000);
     await world.ports.clock.pass(5_000);
     assert.equal(destination.status().error?.code, 'SINK_ANSWER_LOST');

@@ -79,8 +79,8 @@ export interface OpenBatch {
   readonly tries: number;
   /** How often it was sent while in doubt. */
   readonly again: number;
-  /** The number of its intent in the journal; 0 when it needs none. */
-  readonly intent: number;
+  /** It sets out once this record is durable: its intent, or what it leaves out as set aside. 0 when it needs none. */
+  readonly needs: number;
   /** Present once taken while an earlier one is not. */
   readonly receipt: { readonly receipt: Receipt; readonly bytes: number } | null;
 }

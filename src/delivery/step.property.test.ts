@@ -195,6 +195,12 @@ function checkDeclared(model: DeliveryModel): void {
       }
     }
   }
+  for (const index of model.arrivals.filter(({ marked }) => !marked).flatMap(({ omit }) => omit)) {
+    assert.ok(
+      gaps.some(({ facts }) => Number(facts['from']) <= index && Number(facts['through']) >= index),
+      `${index} was left out in silence`,
+    );
+  }
   const begun = model.declared.filter(({ type }) => type.endsWith('.started')).length;
   assert.equal(model.declared.filter(({ type }) => type.endsWith('.ended')).length, begun - (model.state.account.side === null ? 0 : 1));
 }

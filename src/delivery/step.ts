@@ -158,7 +158,7 @@ function resumed(open: Account['live']['open'], inFlight: number): readonly Open
       unmade: false,
       tries: 0,
       again: 0,
-      intent: 1,
+      needs: 1,
       receipt: null,
     };
   });

@@ -38,10 +38,13 @@ describe('what the destination says it needs next', () => {
     });
   }
 
-  test('below a cursor that was never acknowledged nothing is lost', () => {
+  test('below a place where it was told to begin it halts, though nothing is lost', () => {
     const driver = new Driver({ dedupe: 'position' }, openState(newAccount(50 as Index, 1), 1));
-    driver.after({ type: 'begin' }, driver.open(), 'all durable');
-    assert.deepEqual(driver.after({ type: 'next', next: 0 as Index, size: 60 as Size }), ['cut live from 50']);
+    driver.after({ type: 'begin' }, driver.open(), 'all durable', { type: 'next', next: 0 as Index, size: 60 as Size });
+    assert.equal(driver.state.halted?.code, 'DESTINATION_BEHIND');
+    driver.after({ type: 'side', kind: 'recover', from: 0 as Index, through: 49 as Index }, 'all durable');
+    driver.after(({ state }) => ({ type: 'declared', record: state.declaring }), 'all durable');
+    assert.deepEqual(driver.after({ type: 'next', next: 0 as Index, size: 60 as Size }), ['cut side from 0 to 49']);
   });
 
   test('a loss is filled by a recovery, and then the live stream goes on', () => {

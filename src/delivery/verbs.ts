@@ -82,8 +82,9 @@ function beginSide(work: Work, event: Extract<VerbEvent, { type: 'side' }>): voi
   const { account, halted } = work.state;
   const { kind, from, through } = event;
   record(work, { type: 'side', kind, name: `${kind}-${account.sides + 1}`, from, through });
-  // Filling the loss is the way out of having lost something.
-  if (kind === 'recover' && halted?.code === 'DESTINATION_LOST_DATA') set(work, { halted: null, fault: null });
+  // Filling what is missing is the way out.
+  const missing = halted?.code === 'DESTINATION_LOST_DATA' || halted?.code === 'DESTINATION_BEHIND';
+  if (kind === 'recover' && missing) set(work, { halted: null, fault: null });
 }
 
 function outside(account: Account, from: Index, through: Index): boolean {
