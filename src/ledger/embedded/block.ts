@@ -6,7 +6,7 @@ import type { Window } from './layout.ts';
 
 /**
  * Bytes that hold consecutive entries in frames, and where in them each frame's offset table lies.
- * Frames may be added, but bytes that were added never change: batches are views of them.
+ * Frames may be added. The batches that it cuts are views of its bytes: they hold for as long as those are not used for something else.
  */
 export class Block {
   readonly window: Window;

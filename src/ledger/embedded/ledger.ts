@@ -170,7 +170,7 @@ class SegmentLedger implements EmbeddedLedger {
     if (recent === null) return this.#reader.read(from, size, limits);
     const batch = recent.cut(from, size, limits);
     // The ring fills the memory again later; what was handed out must not change.
-    return { ...batch, bytes: Uint8Array.from(batch.bytes) };
+    return { ...batch, bytes: Uint8Array.prototype.slice.call(batch.bytes) };
   }
 
   waitBeyond(size: Size, signal: AbortSignal): Promise<Size> {

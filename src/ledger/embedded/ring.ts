@@ -8,8 +8,8 @@ const BLOCK_BYTES = 1024 * 1024;
 const SPARE_MAX = 4;
 
 /**
- * The memory that frames are gathered in and that recent entries are read from. The memory of a block that is dropped is filled again, so that
- * a stream of events leaves nothing for the garbage collector: who reads from a block copies before anything else happens.
+ * The memory that frames are gathered in and that recent entries are read from. The memory of a block that is dropped is filled again,
+ * so that a stream of events leaves nothing for the garbage collector: who reads from a block copies before anything else happens.
  */
 export class Ring {
   readonly #bytesMax: number;
@@ -51,7 +51,10 @@ export class Ring {
     return null;
   }
 
-  /** Lets go of the oldest blocks while there are too many. What waits for its flush is held by its group, and read from the disk later. */
+  /**
+   * Lets go of the oldest blocks while there are too many. What waits for its flush is held by its group, and read from the disk later;
+   * its memory is not filled again.
+   */
   trim(size: number): void {
     while (this.#bytes > this.#bytesMax && this.#blocks.length > 1) {
       const oldest = this.#blocks.shift() as Block;
