@@ -16,8 +16,8 @@ export function findNode() {
   }
 }
 
-/** Runs Node with these arguments in place of this process: same streams, same signals, same exit. */
-export function runNode(args) {
+/** Runs Node with these arguments, and these variables added, in place of this process: same streams, same signals, same exit. */
+export function runNode(args, variables = {}) {
   const node = findNode();
   if (node === null) {
     process.stderr.write(
@@ -25,7 +25,7 @@ export function runNode(args) {
     );
     process.exit(1);
   }
-  const child = spawn(node, args, { stdio: 'inherit' });
+  const child = spawn(node, args, { stdio: 'inherit', env: { ...process.env, ...variables } });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
     process.stderr.write(`waybill could not start ${node}: ${error.message}\n`);

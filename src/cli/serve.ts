@@ -2,7 +2,6 @@ import { type Api, openApi } from '../api/server.ts';
 import type { Config } from '../config/config.ts';
 import { durationText } from '../contracts/quantities.ts';
 import { JOBS, type Pipeline, startPipeline } from '../pipeline/pipeline.ts';
-import { collectByTotalMemory } from '../runtime/memory.ts';
 import { type OpenPorts, openPorts } from '../runtime/ports.ts';
 import { listenToSignals } from '../runtime/signals.ts';
 import { EXIT } from './exit.ts';
@@ -13,7 +12,6 @@ const LINGER_MS = 5_000;
 
 /** Runs what the configuration names until SIGTERM or SIGINT, and gives the exit code. Rejects with the reason when it cannot go on. */
 export async function run(config: Config): Promise<number> {
-  collectByTotalMemory();
   const ports = await openPorts({ logLevel: config.logLevel, jobs: JOBS });
   const stopping = Promise.withResolvers<null>();
   const signals = listenToSignals({

@@ -92,8 +92,8 @@ export interface Http {
 
 /** Work that would hold up the main thread, run on another one. A job is named, so that nothing but data crosses over. */
 export interface Background {
-  /** Memory in `gives` goes over without a copy, and is empty here afterwards. */
-  run(job: string, input: unknown, gives?: readonly ArrayBuffer[]): Promise<unknown>;
+  /** Shared memory in the input is seen by both sides; everything else is copied. */
+  run(job: string, input: unknown): Promise<unknown>;
 }
 
 /** Log lines for operators. Facts never hold a secret or an event's content. */

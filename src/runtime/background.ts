@@ -20,14 +20,14 @@ interface Pending {
 export function openBackground(jobs: URL): Background & { close(): Promise<void> } {
   const threads = new Map<string, JobThread>();
   return {
-    run(job, input, gives) {
+    run(job, input) {
       const lane = job.split('.', 1)[0] ?? job;
       let thread = threads.get(lane);
       if (thread === undefined) {
         thread = openJobThread(jobs, lane);
         threads.set(lane, thread);
       }
-      return thread.run(job, input, gives);
+      return thread.run(job, input);
     },
     async close() {
       await Promise.all([...threads.values()].map((thread) => thread.close()));
@@ -67,12 +67,12 @@ function openJobThread(jobs: URL, lane: string): JobThread {
   }
 
   return {
-    run(job, input, gives = []) {
+    run(job, input) {
       if (broken !== null) return Promise.reject(broken);
       return new Promise((resolve, reject) => {
         const id = nextId++;
         // The copy fails at once when the input is not data; then there is nothing to wait for.
-        thread.postMessage({ id, job, input } satisfies JobRequest, gives);
+        thread.postMessage({ id, job, input } satisfies JobRequest);
         pending.set(id, { resolve, reject });
         thread.ref();
       });

@@ -63,10 +63,9 @@ function rootOf(size: number): string {
   return Buffer.from(rootHash(sha256, growEdge(sha256, EMPTY_EDGE, bytes, starts, ends)), 'latin1').toString('base64');
 }
 
-/** A background on this thread to which memory goes over as to a real one: what is given away is empty here afterwards. */
+/** A background on this thread to which input goes over as to a real one: by a copy, except for shared memory. */
 const background: Background = {
-  run: (job, input, gives = []) =>
-    treeJobs[job]?.(structuredClone(input, { transfer: [...gives] })) ?? Promise.reject(new Error(`no job ${job}`)),
+  run: (job, input) => treeJobs[job]?.(structuredClone(input)) ?? Promise.reject(new Error(`no job ${job}`)),
 };
 const clock: Clock = { now: () => 0, monotonic: () => 0, sleep: async () => {} };
 const log = { info() {}, warn() {}, error() {} };

@@ -8,7 +8,7 @@ import { EMPTY_EDGE, rootHash } from '../tlog/edge.ts';
 import { GROW_JOB, type GrowInput, sha256 } from './grow.ts';
 
 /** How many entries and bytes go to the hashing thread at a time: large enough that the hop costs nothing per entry. */
-const STEP = { entries: 8_192, bytes: 4 << 20 };
+const STEP = { entries: 4_096, bytes: 2 << 20 };
 
 /**
  * How long entries gather before they are hashed, once the tree has caught up. Nobody waits for the tree, and a hop for each commit group
@@ -48,6 +48,7 @@ export async function openTree(
   const file = `${directory}/edge`;
   let edge = await loadEdge(ports, file, ledger);
   let stored = edge.size;
+  let memory = new Uint8Array(new SharedArrayBuffer(0));
   const stop = new AbortController();
 
   const follow = async (): Promise<void> => {
@@ -57,10 +58,11 @@ export async function openTree(
         await ports.clock.sleep(GATHER_MS, stop.signal);
       }
       const batch = await ledger.read(asIndex(edge.size), STEP);
-      // Copies that are given away: a view would take the memory behind it along, and `slice` of a `Buffer` is a view.
-      const input = { edge, bytes: new Uint8Array(batch.bytes), starts: new Uint32Array(batch.starts), ends: new Uint32Array(batch.ends) };
-      const gives = [input.bytes.buffer, input.starts.buffer, input.ends.buffer];
-      edge = (await ports.background.run(GROW_JOB, input satisfies GrowInput, gives)) as Edge;
+      // The bytes go over in memory that both threads see, and that is used again for every step: nothing is left to be collected.
+      if (memory.length < batch.bytes.length) memory = new Uint8Array(new SharedArrayBuffer(Math.max(STEP.bytes, batch.bytes.length)));
+      memory.set(batch.bytes);
+      const input = { edge, bytes: memory, starts: batch.starts, ends: batch.ends };
+      edge = (await ports.background.run(GROW_JOB, input satisfies GrowInput)) as Edge;
       if (edge.size - stored >= STORE_EVERY) {
         await storeEdge(ports, directory, file, edge);
         stored = edge.size;

@@ -8,6 +8,7 @@ export const GROW_JOB = 'tree.grow';
 /** What the job gets: the tree so far, and the entries that follow. */
 export interface GrowInput {
   readonly edge: Edge;
+  /** May be longer than the entries. */
   readonly bytes: Uint8Array;
   readonly starts: Uint32Array;
   readonly ends: Uint32Array;
@@ -18,10 +19,17 @@ export function sha256(input: Uint8Array): string {
   return hash('sha256', input, 'binary');
 }
 
+// Jobs of one name run one after another in one thread, so one memory serves them all.
+let own = new Uint8Array(0);
+
 /** The background jobs of the tree, by name. */
 export const treeJobs: Readonly<Record<string, (input: unknown) => Promise<unknown>>> = {
   [GROW_JOB]: async (input) => {
     const { edge, bytes, starts, ends } = input as GrowInput;
-    return growEdge(sha256, edge, bytes, starts, ends);
+    const length = ends.at(-1) ?? 0;
+    // Shared memory is read slowly piece by piece, and fast as a whole.
+    if (own.length < length) own = new Uint8Array(length);
+    own.set(bytes.subarray(0, length));
+    return growEdge(sha256, edge, own, starts, ends);
   },
 };
