@@ -6,6 +6,9 @@ const ID = '00000000000000000000000000';
 const TIME_US = '0000000000000000';
 const SEQ = '000000000000';
 
+/** What stands before the time of sending. */
+const TIME_KEY = '"sent_us":"';
+
 /** How the identities of a load are made. */
 export type IdKind = 'ordered' | 'random';
 
@@ -29,7 +32,7 @@ export function eventBatch(count: number, idKind: IdKind, prefix: string): Event
   const line = Buffer.from(`${template()}\n`);
   const bytes = Buffer.concat(Array.from({ length: count }, () => line));
   const idAt = line.indexOf(ID);
-  const timeAt = line.indexOf(TIME_US);
+  const timeAt = line.indexOf(TIME_KEY) + TIME_KEY.length;
   const seqAt = line.indexOf(SEQ, timeAt + TIME_US.length);
   const head = prefix.padEnd(6, 'x').slice(0, 6);
   return {
