@@ -72,7 +72,7 @@ function openJobThread(jobs: URL, lane: string): JobThread {
       return new Promise((resolve, reject) => {
         const id = nextId++;
         // The copy fails at once when the input is not data; then there is nothing to wait for.
-        thread.postMessage({ id, job, input } satisfies JobRequest);
+        thread.postMessage({ id, job, input } satisfies JobRequest, []);
         pending.set(id, { resolve, reject });
         thread.ref();
       });
