@@ -19,7 +19,10 @@ export interface Item {
   allowed: number;
 }
 
-/** Everything that the outside world made, and what it was told about it. The checkers compare the ledger with this and with nothing else. */
+/**
+ * Everything that the outside world made, and what it was told about it. The checkers compare the ledger with this and with nothing
+ * else.
+ */
 export class Book {
   readonly items: Item[] = [];
   readonly #byIdentity = new Map<string, Item[]>();

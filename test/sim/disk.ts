@@ -22,8 +22,10 @@ interface NameChange {
 }
 
 /**
- * The disk of the simulated machine. It outlives processes: what is not synced survives a kill and may be lost, torn or reordered by a power cut;
- * names are durable only after the directory was synced; a full disk refuses every write that makes a file longer; locks go when their process dies.
+ * The disk of the simulated machine. It outlives processes: what is not synced survives a kill and may be lost, torn or reordered by
+ * a power cut;
+ * names are durable only after the directory was synced; a full disk refuses every write that makes a file longer; locks go when
+ * their process dies.
  */
 export class VirtualDisk {
   readonly #world: World;

@@ -2,7 +2,10 @@ import { type Expected, unwanted } from './delivery-check.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { ReadEntry } from './ledger-check.ts';
 
-/** Compares what the real file sink wrote, over all the files that it set apart, with the ledger: no line too many, none missing, each byte for byte. */
+/**
+ * Compares what the real file sink wrote, over all the files that it set apart, with the ledger: no line too many, none missing,
+ * each byte for byte.
+ */
 export function checkFile(disk: VirtualDisk, name: string, path: string, entries: readonly ReadEntry[], expected: Expected): string[] {
   const slash = path.lastIndexOf('/');
   const prefix = `${path.slice(slash + 1)}.`;

@@ -143,7 +143,8 @@ export class Inode {
   }
 
   /**
-   * The head went down with the power: the sector is there, with one bit that is not what was written. Only what this write changed can be damaged:
+   * The head went down with the power: the sector is there, with one bit that is not what was written. Only what this write changed
+   * can be damaged:
    * a sector that is written again with the bytes that it has is the same before and after, and what a write does not touch is safe.
    * Every database on a disk builds on that.
    */

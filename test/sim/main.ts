@@ -17,7 +17,8 @@ function repeatLine(seed: number): string {
 }
 
 function line({ seed, steps, lives, entries, deliveries, repeats, storyHash }: SeedResult): string {
-  return `seed ${seed}: ${entries} entries, ${lives} lives, ${deliveries} attempts, ${repeats} repeats, ${steps} steps, story ${storyHash.slice(0, 16)}`;
+  const counts = `${entries} entries, ${lives} lives, ${deliveries} attempts, ${repeats} repeats, ${steps} steps`;
+  return `seed ${seed}: ${counts}, story ${storyHash.slice(0, 16)}`;
 }
 
 async function main(): Promise<void> {

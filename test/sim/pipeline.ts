@@ -230,7 +230,8 @@ async function audit(ledger: Ledger, tree: Tree, { world, life, watch, heads }: 
 
 async function appendLate({ world, life }: LifeParts, ledger: Ledger, ms: number): Promise<void> {
   const entry = Buffer.from(
-    '{"v":1,"source":"push0","n":0,"partition":null,"position":null,"received_at":"2026-01-01T00:00:00.000Z","id":"zombie","schema":"json","event":{"id":"zombie"}}',
+    '{"v":1,"source":"push0","n":0,"partition":null,"position":null,"received_at":"2026-01-01T00:00:00.000Z",' +
+      '"id":"zombie","schema":"json","event":{"id":"zombie"}}',
   );
   const run: Run = { source: 'push0', partition: null, position: null, bytes: entry, offsets: Uint32Array.of(0, entry.length), count: 1 };
   const expected = ledger.assigned();

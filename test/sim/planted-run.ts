@@ -1,5 +1,6 @@
 /**
- * Runs seeds with one planted bug in the product until one of them catches it, and prints what it found as JSON. It is a process of its own,
+ * Runs seeds with one planted bug in the product until one of them catches it, and prints what it found as JSON. It is a process of
+ * its own,
  * because a module is loaded once: `planted.test.ts` starts it.
  */
 import { readFileSync } from 'node:fs';

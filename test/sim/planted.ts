@@ -27,7 +27,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'delivery/loop.ts',
     find: 'const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);',
     replace:
-      'const receipt = await Promise.race([attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal), Promise.resolve({})]);',
+      'const answer = attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal); ' +
+      'const receipt = await Promise.race([answer, Promise.resolve({})]);',
     says: /keeps \d+\.\.\d+ before|has everything to|comes next/,
     seed: 1,
   },
@@ -37,7 +38,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: "  await durable;\n  await batch.settle('accepted');",
     replace: "  durable.catch(() => undefined);\n  await batch.settle('accepted');",
     says: /although everything to \d+ was settled|never arrived/,
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'torn tail kept',
@@ -45,7 +46,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'if (lastByte > at) {',
     replace: 'if (lastByte < at) {',
     says: /is damaged|were durable|is not in the ledger/,
-    seed: 1,
+    seed: 75,
   },
   {
     name: 'batch re-cut after a crash',
@@ -76,7 +77,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       '      const sorted = wanted.filter(({ index }) => index < ledger.size()).toSorted((a, b) => a.index - b.index);',
     ].join('\n'),
     says: /was promised/,
-    seed: 1,
+    seed: 9,
   },
   {
     name: "one partition's position overwritten by another's",
@@ -84,7 +85,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'positions.set(partition, meta.position);',
     replace: 'for (const key of [partition, ...positions.keys()]) positions.set(key, meta.position);',
     says: /never arrived|was settled|not everything arrived|is in the ledger 2 times/,
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'seq taken as identity',
@@ -92,7 +93,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'seq >= followed.floor && seq <= followed.mark && findRange(followed.ranges, seq) === -1',
     replace: 'seq <= followed.mark',
     says: /refused the good event/,
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'gap entries that breed',
@@ -100,15 +101,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const told = final.filter((aside) => !aside.control);',
     replace: 'const told = final;',
     says: /the gap entry/,
-    seed: 1,
+    seed: 32,
   },
   {
     name: '`next()` below the cursor accepted',
     file: 'delivery/compare.ts',
-    find: 'if (next < cursor && work.state.account.acknowledged) {',
-    replace: 'if (next < 0) {',
+    find: [
+      '  if (next < cursor) return halt(work, behind(work.state, next, cursor));',
+      '  set(work, { known: true });',
+      '  if (next === cursor) return forgetDoubt(work, lane);',
+    ].join('\n'),
+    replace: ['  set(work, { known: true });', '  if (next <= cursor) return forgetDoubt(work, lane);'].join('\n'),
     says: /not everything arrived/,
-    seed: 1,
+    seed: 31,
   },
   {
     name: 'recovered tail delivered before its sync',
@@ -116,7 +121,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'await file.commit((await readWindow(file, lastGroup.at, whole.at - lastGroup.at)).bytes, lastGroup.at);',
     replace: '',
     says: /were durable|is damaged|was rewritten|was promised/,
-    seed: 1,
+    seed: 6,
   },
   {
     name: "a zombie's append accepted",
@@ -132,6 +137,14 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const lock = await disk.lock(`${path}/lock`);',
     replace: 'const lock = { release: () => Promise.resolve() };',
     says: /have the ledger open at once/,
+    seed: 14,
+  },
+  {
+    name: 'an entry left out before the journal knows it',
+    file: 'delivery/plan.ts',
+    find: 'if (batch.needs > state.durable) return false;',
+    replace: 'if (batch.needs < 0) return false;',
+    says: /set out before what it needs was durable|is set aside and not declared/,
     seed: 1,
   },
 ];

@@ -227,6 +227,7 @@ class Producer {
     const rest = `"mark":${mark},"pad":"${'x'.repeat(this.#chance.int(0, this.#padding))}"`;
     if (this.#source.odds.schema === 'json') return `{${identity}${rest}}`;
     const numbered = sequence === null ? '' : `,"producer":{"id":"app-${this.#number}","epoch":1,"seq":${sequence}}`;
-    return `{${identity}"occurred_at":"2026-01-01T00:00:00Z","action":"user.login","outcome":"success","actor":{"type":"user","id":"u"}${numbered},${rest}}`;
+    const what = '"occurred_at":"2026-01-01T00:00:00Z","action":"user.login","outcome":"success","actor":{"type":"user","id":"u"}';
+    return `{${identity}${what}${numbered},${rest}}`;
   }
 }

@@ -4,8 +4,10 @@ import type { Chance } from './chance.ts';
 import type { Life, World } from './world.ts';
 
 /**
- * What a model destination does with a batch that it gets again. `position`: refuses what does not begin at its next index. `key`: drops a batch
- * identity that it has. `objects`: the same, and the order of arrival does not matter. `none`: keeps both. `liar`: claims `position` and keeps both.
+ * What a model destination does with a batch that it gets again. `position`: refuses what does not begin at its next index. `key`:
+ * drops a batch
+ * identity that it has. `objects`: the same, and the order of arrival does not matter. `none`: keeps both. `liar`: claims `position`
+ * and keeps both.
  */
 export type ReceiverKind = 'position' | 'key' | 'objects' | 'none' | 'liar';
 

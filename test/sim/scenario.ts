@@ -27,7 +27,10 @@ export interface DestinationPlan {
   readonly poison: readonly string[];
 }
 
-/** Everything that is drawn before a seed runs. Odds of what happens to the whole machine are mean intervals in milliseconds; 0 is never. */
+/**
+ * Everything that is drawn before a seed runs. Odds of what happens to the whole machine are mean intervals in milliseconds; 0 is
+ * never.
+ */
 export interface Plan {
   readonly safetyMs: number;
   readonly disk: DiskOdds;

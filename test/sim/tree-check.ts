@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ReadEntry } from './ledger-check.ts';
 
 /** The heads that the tree ever showed, over all lives. */
@@ -11,11 +11,15 @@ export class TreeWatch {
     this.#roots.set(head.size, roots.add(head.root));
   }
 
-  /** Compares every head with the tree over the entries as they are at the end, by the definition of RFC 6962 and none of the product's code. */
+  /**
+   * Compares every head with the tree over the entries as they are at the end, by the definition of RFC 6962 and none of the
+   * product's code.
+   */
   compare(entries: readonly ReadEntry[]): string[] {
-    const leaves = entries.map(({ line }) => sha256(Buffer.from([0]), Buffer.from(line)));
+    const leaves = entries.map(({ line }) => sha256(LEAF, Buffer.from(line)));
+    const known = new Map<string, Buffer>();
     return [...this.#roots].flatMap(([size, roots]) => {
-      const root = rootOf(leaves.slice(0, size)).toString('base64');
+      const root = rootOf(leaves, 0, size, known).toString('base64');
       return [...roots]
         .filter((shown) => shown !== root)
         .map((shown) => `the tree of ${size} entries was shown as ${shown} and is ${root}`);
@@ -23,17 +27,24 @@ export class TreeWatch {
   }
 }
 
-/** MTH of RFC 6962, section 2.1. */
-function rootOf(leaves: readonly Buffer[]): Buffer {
-  if (leaves.length === 0) return sha256();
-  if (leaves.length === 1) return leaves[0] as Buffer;
+const LEAF = Buffer.from([0]);
+const NODE = Buffer.from([1]);
+
+/** MTH of RFC 6962, section 2.1, over the leaves from `from` to `end`. Subtrees are `known` once they were needed. */
+function rootOf(leaves: readonly Buffer[], from: number, end: number, known: Map<string, Buffer>): Buffer {
+  const count = end - from;
+  if (count === 0) return sha256();
+  if (count === 1) return leaves[from] as Buffer;
+  const key = `${from}-${end}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
   let left = 1;
-  while (left * 2 < leaves.length) left *= 2;
-  return sha256(Buffer.from([1]), rootOf(leaves.slice(0, left)), rootOf(leaves.slice(left)));
+  while (left * 2 < count) left *= 2;
+  const root = sha256(NODE, rootOf(leaves, from, from + left, known), rootOf(leaves, from + left, end, known));
+  known.set(key, root);
+  return root;
 }
 
 function sha256(...parts: readonly Buffer[]): Buffer {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+  return hash('sha256', Buffer.concat(parts), 'buffer');
 }

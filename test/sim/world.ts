@@ -61,7 +61,8 @@ export class Life {
 }
 
 /**
- * Virtual time. Everything that happens is a planned call at an instant; between two instants one macrotask boundary lets every microtask run,
+ * Virtual time. Everything that happens is a planned call at an instant; between two instants one macrotask boundary lets every
+ * microtask run,
  * so that code made of promises takes no time and always runs in the same order.
  */
 export class World {
