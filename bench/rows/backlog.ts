@@ -1,7 +1,7 @@
 import { cpuSeconds, rssMb } from '../figures.ts';
-import { receiverFigures, runLoad, startReceiver, until } from '../processes.ts';
+import { type LoadFigures, receiverFigures, runLoad, startReceiver, until } from '../processes.ts';
 import { startWaybill } from '../waybill.ts';
-import type { ThroughFigures } from './through.ts';
+import { type ThroughFigures, WARM_EVENTS } from './through.ts';
 
 /** Rows 4, 6 and 7, which share a ledger that already holds many entries. */
 export interface BacklogFigures {
@@ -79,25 +79,24 @@ async function onTop(options: BacklogOptions, ids: 'ordered' | 'random'): Promis
   const receiver = await startReceiver(options.receiverPort);
   const destinations = { [`top-${ids}`]: `{ type: http, url: 'http://127.0.0.1:${options.receiverPort}/in0', start: now }` };
   const waybill = await startWaybill({ ...options, schema: 'json', destinations, keep: true });
+  const pass = async (count: number, prefix: string): Promise<LoadFigures> => {
+    const before = (await receiverFigures(options.receiverPort)).seen['/in0']?.events ?? 0;
+    const load = await runLoad({ port: options.port, count, batch: 100, connections: 4, ids, prefix });
+    await until('the destination to have the last entry', 120, async () => {
+      const { seen } = await receiverFigures(options.receiverPort);
+      return (seen['/in0']?.events ?? 0) >= before + count;
+    });
+    const size = await waybill.size();
+    await until('the tree to have the last entry', 300, async () => (await waybill.treeSize()) >= size);
+    return load;
+  };
+  const letter = ids === 'ordered' ? 'o' : 'r';
   try {
-    const before = await waybill.size();
+    await pass(WARM_EVENTS, `v${letter}`);
     const cpuBefore = cpuSeconds(waybill.pid);
     const begun = performance.now();
-    const load = await runLoad({
-      port: options.port,
-      count: options.events,
-      batch: 100,
-      connections: 4,
-      ids,
-      prefix: ids === 'ordered' ? 'o' : 'r',
-    });
-    await until(
-      'the destination to have the last entry',
-      120,
-      async () => ((await receiverFigures(options.receiverPort)).seen['/in0']?.events ?? 0) >= options.events,
-    );
+    const load = await pass(options.events, letter);
     const seconds = (performance.now() - begun) / 1_000;
-    await until('the tree to have the last entry', 300, async () => (await waybill.treeSize()) >= before + options.events);
     const cpuPerMillion = ((cpuSeconds(waybill.pid) - cpuBefore) / options.events) * 1e6;
     return { eventsPerSecond: options.events / seconds, cpuPerMillion, rssMb: rssMb(waybill.pid), outOfOrder: 0, load };
   } finally {
