@@ -10,7 +10,6 @@ import { findNode, runNode } from './find-node.js';
 // a full collection (by default every 64 MB of buffers force one, a quarter of all the work under load); a small young generation gives buffers back
 // soon; and one arena of the allocator keeps what is free together.
 const MEMORY = ['--external-memory-accounted-in-global-limit', '--heap-growing-percent=100', '--max-semi-space-size=4'];
-const ALLOCATOR = { MALLOC_ARENA_MAX: '1' };
 
 const self = fileURLToPath(import.meta.url);
 const source = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
@@ -19,14 +18,17 @@ const main = existsSync(source) ? source : built;
 const args = process.argv.slice(2);
 const flags = args[0] === 'run' ? MEMORY : [];
 
+// Stripping the types of all sources takes half a second of every start, and memory in every thread. What comes out is kept beside the packages, where
+// nobody writes who could not change the sources as well; a published package has its types stripped already.
+const cache = main === source ? fileURLToPath(new URL('../node_modules/.cache/waybill', import.meta.url)) : null;
+const variables = flags.length === 0 ? {} : { MALLOC_ARENA_MAX: '1', ...(cache === null ? {} : { NODE_COMPILE_CACHE: cache }) };
+
 if (findNode() !== process.execPath) {
-  runNode([...flags, self, ...args], flags.length > 0 ? ALLOCATOR : {});
+  runNode([...flags, self, ...args], variables);
 } else {
   if (flags.length > 0 && !process.execArgv.includes(MEMORY[0]) && process.execve !== undefined) {
-    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...flags, self, ...args], { ...process.env, ...ALLOCATOR });
+    process.execve(process.execPath, [process.execPath, ...process.execArgv, ...flags, self, ...args], { ...process.env, ...variables });
   }
-  // Stripping the types of all sources takes half a second of every start. What comes out is kept beside the packages, where nobody writes who
-  // could not change the sources as well; a published package has its types stripped already.
-  if (main === source) module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/waybill', import.meta.url)));
+  if (cache !== null) module.enableCompileCache(cache);
   await import(main);
 }
