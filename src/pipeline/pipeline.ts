@@ -30,7 +30,7 @@ export interface Pipeline {
 }
 
 /** Memory for what was read and written last, so that live destinations never touch the disk. */
-const RING_BYTES = 12 << 20;
+const RING_BYTES = 8 << 20;
 
 /** Opens what the configuration names, in the order of the data. What was opened is closed again when a later part cannot be. */
 export async function startPipeline(config: Config, ports: OpenPorts): Promise<Pipeline> {
