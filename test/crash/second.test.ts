@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
+import { freePort } from '../../src/cli/machine.ts';
 import { allEntries, checkLedger, linesOf, sameLines, status } from './entries.ts';
-import { freePort } from './port.ts';
 import { initWaybill, MAIN, startWaybill, until } from './process.ts';
 import { startProducer } from './producer.ts';
 

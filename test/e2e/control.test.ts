@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { freePort } from '../crash/port.ts';
+import { freePort } from '../../src/cli/machine.ts';
 import { initWaybill, MAIN, startWaybill, until } from '../crash/process.ts';
 
 const OPERATOR = 'operator-token-of-this-test';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { freePort } from '../crash/port.ts';
+import { freePort } from '../../src/cli/machine.ts';
 import { initWaybill, startWaybill, until } from '../crash/process.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples');
