@@ -98,7 +98,7 @@ async function onTop(options: BacklogOptions, ids: 'ordered' | 'random'): Promis
     const load = await pass(options.events, letter);
     const seconds = (performance.now() - begun) / 1_000;
     const cpuPerMillion = ((cpuSeconds(waybill.pid) - cpuBefore) / options.events) * 1e6;
-    return { eventsPerSecond: options.events / seconds, cpuPerMillion, rssMb: rssMb(waybill.pid), outOfOrder: 0, load };
+    return { eventsPerSecond: options.events / seconds, cpuPerMillion, rssMb: rssMb(waybill.pid), load };
   } finally {
     await waybill.stop();
     await receiver.stop();

@@ -7,7 +7,6 @@ export interface ThroughFigures {
   readonly eventsPerSecond: number;
   readonly cpuPerMillion: number;
   readonly rssMb: number;
-  readonly outOfOrder: number;
   readonly load: LoadFigures;
 }
 
@@ -57,11 +56,13 @@ async function measure(waybill: Waybill, options: ThroughOptions, healthy: numbe
   const load = await pass(waybill, options, healthy, { count: events, prefix: options.prefix ?? 'b' });
   const seconds = (performance.now() - begun) / 1_000;
   const { seen } = await receiverFigures(options.receiverPort);
+  const broken = Object.entries(seen).filter(([, facts]) => facts.outOfOrder > 0);
+  if (broken.length > 0)
+    throw new Error(`indexes did not join on ${broken.map(([path]) => path).join(', ')}: a fast wrong order is no figure`);
   return {
     eventsPerSecond: events / seconds,
     cpuPerMillion: ((cpuSeconds(waybill.pid) - cpuBefore) / events) * 1e6,
     rssMb: rssMb(waybill.pid),
-    outOfOrder: Object.values(seen).reduce((sum, facts) => sum + facts.outOfOrder, 0),
     load,
   };
 }
