@@ -57,6 +57,8 @@ export class DiskWriter {
     this.#thread.on('error', (error) => this.#fail(new Error(`the disk thread failed: ${String(error)}`, { cause: error })));
     this.#ended = new Promise((resolve) => {
       this.#thread.on('exit', () => {
+        // The news of the end can overtake the wake-up for the last answers, which are in shared memory all the same.
+        this.#collect();
         this.#fail(new Error('the disk thread has ended'));
         resolve();
       });
