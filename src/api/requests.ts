@@ -10,8 +10,7 @@ import type { Call } from './call.ts';
 import { parseQuery } from './call.ts';
 import type { Guard } from './guard.ts';
 import type { ByteBudget } from './limits.ts';
-import type { RouteParts } from './routes.ts';
-import { findRoute } from './routes.ts';
+import type { FindRoute, RouteParts } from './routes.ts';
 
 /** A request as `node:http` hands it over, as far as it is used here. */
 export interface IncomingRequest extends Readable {
@@ -32,6 +31,7 @@ export interface OutgoingResponse extends Writable {
 export interface RequestParts extends RouteParts {
   readonly guard: Guard;
   readonly budget: ByteBudget;
+  readonly findRoute: FindRoute;
   readonly ports: Pick<Ports, 'clock' | 'log'>;
 }
 
@@ -63,7 +63,7 @@ export function createRequests(parts: RequestParts): Requests {
     let answer: Answer;
     try {
       const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-      const match = findRoute(request.method ?? '', path);
+      const match = parts.findRoute(request.method ?? '', path);
       route = match.route.path;
       const caller = admitted(parts.guard, match.route.need, request);
       answer = await match.route.take({ ...incoming.call, caller, params: match.params, query: parseQuery(query) }, parts);

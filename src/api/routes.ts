@@ -49,18 +49,24 @@ export interface Match {
   readonly params: readonly string[];
 }
 
-/** The paths without an open part, which most requests have. */
-const FIXED: ReadonlyMap<string, Match> = new Map(
-  ROUTES.filter(({ path }) => !path.includes('*')).map((route) => [`${route.method} ${route.path}`, { route, params: [] }]),
-);
+/**
+ * Finds the route of a request. `HEAD` is answered like `GET`, without a body. Throws `PATH_UNKNOWN` or `METHOD_UNSUPPORTED`.
+ */
+export type FindRoute = (method: string, path: string) => Match;
 
-/** Finds the route of a request. `HEAD` is answered like `GET`, without a body. Throws `PATH_UNKNOWN` or `METHOD_UNSUPPORTED`. */
-export function findRoute(method: string, path: string): Match {
-  const fixed = FIXED.get(`${method} ${path}`);
-  if (fixed !== undefined) return fixed;
+/** Makes the part that finds routes; of two that fit a request the earlier one takes it. */
+export function routeFinder(routes: readonly Route[]): FindRoute {
+  // The paths without an open part are what most requests ask for.
+  const fixed = new Map<string, Match>(
+    routes.filter(({ path }) => !path.includes('*')).map((route) => [`${route.method} ${route.path}`, { route, params: [] }]),
+  );
+  return (method, path) => fixed.get(`${method} ${path}`) ?? search(routes, method, path);
+}
+
+function search(routes: readonly Route[], method: string, path: string): Match {
   const parts = path.split('/');
   const allowed: string[] = [];
-  for (const route of ROUTES) {
+  for (const route of routes) {
     const params = paramsOf(route.path, parts);
     if (params === null) continue;
     if (route.method === method || (route.method === 'GET' && method === 'HEAD')) return { route, params };

@@ -5,12 +5,14 @@ import { WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Intake } from '../intake/sequencer.ts';
+import { type ConsoleFile, consoleRoutes } from './console.ts';
 import type { DestinationVerbs } from './control.ts';
 import { createGuard } from './guard.ts';
 import { createByteBudget, createRateLimits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import type { Requests } from './requests.ts';
 import { createRequests } from './requests.ts';
+import { ROUTES, type Route, routeFinder } from './routes.ts';
 import type { StatusView } from './status.ts';
 
 /** What the API is made of. All of it stays the caller's to close, after the API. */
@@ -24,6 +26,10 @@ export interface ApiOptions {
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
   destination(name: string): DestinationVerbs | undefined;
+  /** The built page, which is served at `/`; without it that path says how to build it. */
+  readonly console?: readonly ConsoleFile[];
+  /** Routes of a program that puts the API into something larger, such as the demo. They come with the page's word `demo`. */
+  readonly extraRoutes?: readonly Route[];
   /** How many bytes of unfinished requests may be in memory. */
   readonly pendingBytesMax?: number;
   /** How long a connection may be silent while it is asked or answered. */
@@ -86,6 +92,11 @@ function openRequests(options: ApiOptions): Requests {
     ports,
     limits: config.limits,
     guard: createGuard(config),
+    findRoute: routeFinder([
+      ...ROUTES,
+      ...consoleRoutes(options.console ?? [], { tokens: config.tokens.length > 0, demo: options.extraRoutes !== undefined }),
+      ...(options.extraRoutes ?? []),
+    ]),
     sources: [...options.sources.keys()],
     rates: createRateLimits(new Map([...options.sources].map(([name, { rate }]) => [name, rate])), ports.clock),
     budget: createByteBudget(options.pendingBytesMax ?? PENDING_BYTES),
