@@ -161,7 +161,10 @@ function valueText(schema: JsonSchema): string {
   return 'text';
 }
 
-function smallestOf({ properties = {}, required = [] }: JsonSchema): Record<string, unknown> {
+/** The example that a schema gives of itself, or the keys that it needs. */
+function smallestOf(schema: JsonSchema): unknown {
+  const { properties = {}, required = [] } = schema;
+  if (Array.isArray(schema['examples'])) return exampleOf(schema);
   return Object.fromEntries(required.map((key) => [key, exampleOf(properties[key] ?? {})]));
 }
 

@@ -108,6 +108,11 @@ export const ERROR_CODES = {
     means: 'The destination could not be reached; nothing was sent.',
     action: 'Nothing to do if it comes back: delivery retries for ever, in order.',
   },
+  SINK_ADDRESS_PRIVATE: {
+    remedy: 'halt',
+    means: 'The name of the destination leads to an address inside a private network or to this machine, and this type goes out only.',
+    action: 'Correct the address. If the receiver really is inside, set `allow_private: true`, then run `waybill retry DEST`.',
+  },
   SINK_ANSWER_LOST: {
     remedy: 'retry',
     unknown: true,

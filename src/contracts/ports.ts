@@ -72,9 +72,21 @@ export interface HttpRequest {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Only to an address of the public internet, whatever the name resolves to at the moment of connecting. */
+  readonly publicOnly?: boolean;
+  /** How many bytes of the answer's body are kept. Absent: 64 KiB. */
+  readonly answerBytesMax?: number;
 }
 
-/** An answer. Header names are in lower case; the body is cut at 64 KiB. */
+/** Where a connection would go, and what was found there. */
+export interface Reached {
+  /** The address that the name resolved to, without the port. */
+  readonly address: string;
+  /** The version of TLS that was agreed on, such as `TLSv1.3`; `null` for plain HTTP. */
+  readonly tls: string | null;
+}
+
+/** An answer. Header names are in lower case; the body is cut at the length that the request allows. */
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -85,9 +97,12 @@ export interface HttpResponse {
 export interface Http {
   /**
    * Sends one request. Rejects with `SINK_UNREACHABLE` when certainly nothing was sent, and with `SINK_ANSWER_LOST`
-   * when the request may have arrived, which includes the end of the signal.
+   * when the request may have arrived, which includes the end of the signal. Rejects with `SINK_ADDRESS_PRIVATE` when `publicOnly`
+   * forbids every address of the name; nothing was sent then.
    */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
+  /** Connects as `send` would, TLS included, and sends nothing. Rejects like `send`, and never with `SINK_ANSWER_LOST`. */
+  reach(target: Pick<HttpRequest, 'url' | 'publicOnly'>, signal: AbortSignal): Promise<Reached>;
 }
 
 /** Work that would hold up the main thread, run on another one. A job is named, so that nothing but data crosses over. */

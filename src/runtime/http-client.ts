@@ -1,38 +1,50 @@
 import { Agent, type Dispatcher } from 'undici';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Http, HttpRequest, HttpResponse } from '../contracts/ports.ts';
+import { connectAnywhere, connectPublic, describeFailure, notReached, reach } from './http-connect.ts';
 
-/** How much of an answer is kept. */
+/** How much of an answer is kept unless the request says otherwise. */
 const BODY_BYTES_MAX = 64 << 10;
 
 /** Back-stops for a peer that goes silent. The caller's signal is usually shorter. */
-const CONNECT_MS_MAX = 10_000;
 const HEADERS_MS_MAX = 120_000;
 const BODY_MS_MAX = 60_000;
 
 /** Idle connections are closed by us before most servers do, so that a request seldom meets a connection that is just being closed. */
 const KEEP_ALIVE_MS = 4_000;
 
-/** Outgoing HTTP/1.1 with kept connections per origin, one request at a time on each: none waits behind another one's answer. */
+/**
+ * Outgoing HTTP/1.1 with kept connections per origin, one request at a time on each: none waits behind another one's answer.
+ * Requests that may go to public addresses only have connections of their own, so that they never use one that was made without the check.
+ */
 export function openHttp(): Http & { close(): Promise<void> } {
-  const agent = new Agent({
+  const anywhere = newAgent(connectAnywhere);
+  const outside = newAgent(connectPublic);
+  return {
+    send: (request, signal) => send(request.publicOnly === true ? outside : anywhere, request, signal),
+    reach: (target, signal) => reach(target, signal),
+    async close() {
+      await Promise.all([anywhere.destroy(), outside.destroy()]);
+    },
+  };
+}
+
+function newAgent(connect: typeof connectPublic): Agent {
+  return new Agent({
     allowH2: false,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS_MAX,
     bodyTimeout: BODY_MS_MAX,
-    connect: { timeout: CONNECT_MS_MAX },
+    connect,
   });
-  return {
-    send: (request, signal) => send(agent, request, signal),
-    close: () => agent.destroy(),
-  };
 }
 
 function send(agent: Agent, request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const url = new URL(request.url);
-    const exchange: Exchange = { controller: null, sending: false, status: 0, headers: {}, body: [], length: 0 };
+    const bytesMax = request.answerBytesMax ?? BODY_BYTES_MAX;
+    const exchange: Exchange = { controller: null, sending: false, status: 0, headers: {}, body: [], length: 0, bytesMax };
 
     const lost = (cause: unknown): void => {
       signal.removeEventListener('abort', stop);
@@ -76,6 +88,7 @@ interface Exchange {
   headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array[];
   length: number;
+  readonly bytesMax: number;
 }
 
 function handlerFor(
@@ -96,7 +109,7 @@ function handlerFor(
       exchange.headers = flat(headers);
     },
     onResponseData(controller, chunk) {
-      const room = BODY_BYTES_MAX - exchange.length;
+      const room = exchange.bytesMax - exchange.length;
       const kept = chunk.subarray(0, room);
       exchange.body.push(new Uint8Array(kept));
       exchange.length += kept.length;
@@ -111,15 +124,10 @@ function handlerFor(
 
 /** Says whether the request can have arrived: what was never begun cannot, whatever went wrong. The end of the signal leaves it open. */
 function failure(url: URL, exchange: Exchange, signal: AbortSignal, cause: unknown): WaybillError {
-  const reason = describe(cause);
-  if (exchange.sending || signal.aborted) return new WaybillError('SINK_ANSWER_LOST', `no answer from ${url.origin}: ${reason}`, { cause });
-  return new WaybillError('SINK_UNREACHABLE', `cannot reach ${url.origin}: ${reason}`, { cause });
-}
-
-/** An `AggregateError` of several addresses has an empty message; its parts say what happened. */
-function describe(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.message === '') return cause.errors.map(describe).join(', ');
-  return cause instanceof Error ? cause.message : String(cause);
+  if (exchange.sending || signal.aborted) {
+    return new WaybillError('SINK_ANSWER_LOST', `no answer from ${url.origin}: ${describeFailure(cause)}`, { cause });
+  }
+  return notReached(url, cause);
 }
 
 function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Readonly<Record<string, string>> {

@@ -1,13 +1,22 @@
 import { z } from 'zod';
-import { parseSize, SIZE_PATTERN } from '../contracts/quantities.ts';
+import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from '../contracts/quantities.ts';
 
 /** A size in bytes, written as `5MiB`. */
 export function size(min: number, max: number) {
+  return quantity(SIZE_PATTERN, parseSize, 'a size such as 5MiB', min, max);
+}
+
+/** A duration in milliseconds, written as `30s` or `400d`. */
+export function duration(min: number, max: number) {
+  return quantity(DURATION_PATTERN, parseDuration, 'a duration such as 30s or 400d', min, max);
+}
+
+function quantity(pattern: RegExp, parse: (text: string) => number | null, what: string, min: number, max: number) {
   return z
-    .string({ error: 'expected a size such as 5MiB' })
-    .regex(SIZE_PATTERN, 'expected a size such as 5MiB')
+    .string({ error: `expected ${what}` })
+    .regex(pattern, `expected ${what}`)
     .transform((text, context) => {
-      const value = parseSize(text);
+      const value = parse(text);
       if (value !== null && value >= min && value <= max) return value;
       context.addIssue({ code: 'custom', message: value === null || value > max ? 'too large' : 'too small' });
       return z.NEVER;
@@ -42,4 +51,4 @@ export const headers = z.record(
 
 /** Headers that say what a request is. One from the configuration would contradict the request itself. */
 const OWN_HEADERS =
-  /^(?:waybill-.*|content-(?:type|length|encoding)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect)$/i;
+  /^(?:waybill-.*|webhook-.*|content-(?:type|length|encoding)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect)$/i;

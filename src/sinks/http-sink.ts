@@ -18,18 +18,38 @@ export interface HttpRecipe<Config> {
   target(config: Config): string;
   /** What must never appear in a message. */
   secrets(config: Config): readonly string[];
-  /** Pure: the same batch always makes the same request. */
+  /** Pure: the same batch at the same time always makes the same request. */
   request(batch: SinkBatch, config: Config, destination: HttpDestination): HttpRequest;
   /** For destinations that say more than a status: an error, or `null` when the batch was taken. Absent: `standardVerdict`. */
   verdict?(response: HttpResponse, batch: SinkBatch, context: VerdictContext): WaybillError | null;
   /** What the answer says that is worth keeping. Absent: its status. */
   receipt?(response: HttpResponse): Receipt;
+  /** A marked request that carries no entry, for `check --connect --send-test`. Absent: this type has none. */
+  testRequest?(config: Config, destination: HttpDestination): HttpRequest;
 }
 
 /** What a request may name beside its batch. */
 export interface HttpDestination {
   readonly name: string;
   readonly origin: string;
+  /** The wall clock in milliseconds since 1970, for requests that carry the time at which they are sent. */
+  readonly now: number;
+}
+
+/** A destination that was opened and takes one batch in one HTTP request. What a recipe says, with its settings filled in. */
+export interface HttpExchange {
+  readonly traits: SinkTraits;
+  readonly secrets: readonly string[];
+  request(batch: SinkBatch, destination: HttpDestination): HttpRequest | Promise<HttpRequest>;
+  /** May ask the destination more before it answers, as long as the signal lasts. */
+  verdict(
+    response: HttpResponse,
+    batch: SinkBatch,
+    context: VerdictContext,
+    signal: AbortSignal,
+  ): WaybillError | null | Promise<WaybillError | null>;
+  receipt(response: HttpResponse, batch: SinkBatch): Receipt;
+  readBack?: Sink['readBack'];
 }
 
 /** Makes a sink from a recipe. It owns sending, the end of a signal, closing and the meaning of answers. */
@@ -42,30 +62,44 @@ export function httpSink<Config>(recipe: HttpRecipe<Config>): SinkDefinition<Con
     config,
     traits: (settings) => recipe.traits(settings),
     target: (settings) => recipe.target(settings),
-    open: async (settings, context) => new HttpSink(recipe, settings, context),
+    open: async (settings, context) =>
+      openHttpSink(
+        {
+          traits: recipe.traits(settings),
+          secrets: recipe.secrets(settings),
+          request: (batch, destination) => recipe.request(batch, settings, destination),
+          verdict: (response, batch, verdictContext) =>
+            recipe.verdict === undefined ? standardVerdict(response, verdictContext) : recipe.verdict(response, batch, verdictContext),
+          receipt: (response) => recipe.receipt?.(response) ?? { status: response.status },
+        },
+        context,
+      ),
   };
 }
 
-class HttpSink<Config> implements Sink {
+/** The sink of a destination that `open` of its definition has looked at already. */
+export function openHttpSink(exchange: HttpExchange, context: SinkContext): Sink {
+  const sink = new HttpSink(exchange, context);
+  const { readBack } = exchange;
+  return readBack === undefined ? sink : Object.assign(sink, { readBack });
+}
+
+class HttpSink implements Sink {
   readonly traits: SinkTraits;
-  readonly #recipe: HttpRecipe<Config>;
-  readonly #config: Config;
+  readonly #exchange: HttpExchange;
   readonly #context: SinkContext;
-  readonly #secrets: readonly string[];
   readonly #closing = new AbortController();
   readonly #writes = new Set<Promise<unknown>>();
 
-  constructor(recipe: HttpRecipe<Config>, config: Config, context: SinkContext) {
-    this.traits = recipe.traits(config);
-    this.#recipe = recipe;
-    this.#config = config;
+  constructor(exchange: HttpExchange, context: SinkContext) {
+    this.traits = exchange.traits;
+    this.#exchange = exchange;
     this.#context = context;
-    this.#secrets = recipe.secrets(config);
   }
 
   async write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt> {
     assert(!this.#closing.signal.aborted, `the sink of ${this.#context.name} was written to after it was closed`);
-    const write = this.#send(batch, signal);
+    const write = this.#send(batch, AbortSignal.any([signal, this.#closing.signal]));
     const settled = write.then(nothing, nothing);
     this.#writes.add(settled);
     try {
@@ -82,12 +116,12 @@ class HttpSink<Config> implements Sink {
 
   async #send(batch: SinkBatch, signal: AbortSignal): Promise<Receipt> {
     const { name, origin, ports } = this.#context;
-    const request = this.#recipe.request(batch, this.#config, { name, origin });
-    const response = await ports.http.send(request, AbortSignal.any([signal, this.#closing.signal]));
-    const context = { from: new URL(request.url).origin, now: ports.clock.now(), secrets: this.#secrets };
-    const error = this.#recipe.verdict === undefined ? standardVerdict(response, context) : this.#recipe.verdict(response, batch, context);
+    const request = await this.#exchange.request(batch, { name, origin, now: ports.clock.now() });
+    const response = await ports.http.send(request, signal);
+    const context = { from: new URL(request.url).origin, now: ports.clock.now(), secrets: this.#exchange.secrets };
+    const error = await this.#exchange.verdict(response, batch, context, signal);
     if (error !== null) throw error;
-    return this.#recipe.receipt?.(response) ?? { status: response.status };
+    return this.#exchange.receipt(response, batch);
   }
 }
 

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Omitted, SinkBatch } from '../contracts/sink.ts';
+import type { SinkBatch } from '../contracts/sink.ts';
 import { compress } from './compress.ts';
 import { headers, requestUrl, token } from './config-values.ts';
 import { type HttpDestination, httpSink } from './http-sink.ts';
+import { lowerCased, querySecrets, urlTarget } from './http-url.ts';
+import { omittedText } from './omitted.ts';
 
 /** Many servers take bodies of up to 1 MiB unless they are told otherwise. */
 const BATCH_BYTES = 1_000_000;
@@ -39,7 +40,7 @@ export const http = httpSink<HttpConfig>({
     inFlightMax: 1,
     carriesEmpty: true,
   }),
-  target: ({ url }) => targetOf(new URL(url)),
+  target: ({ url }) => urlTarget(new URL(url)),
   secrets: ({ url, headers, token }) => [...Object.values(headers), token ?? '', ...querySecrets(new URL(url))],
   request(batch, settings, destination) {
     const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
@@ -62,30 +63,8 @@ function batchHeaders(batch: SinkBatch, destination: HttpDestination): Readonly<
     'waybill-from': String(batch.from),
     'waybill-through': String(batch.through),
     'waybill-count': String(batch.count),
-    'waybill-omitted': omittedText(batch.omitted),
+    'waybill-omitted': omittedText(batch.omitted, QUARANTINED_LISTED_MAX),
     'waybill-batch': batch.id,
     ...(batch.replay === undefined ? {} : { 'waybill-replay': batch.replay }),
   };
-}
-
-function omittedText({ filtered, quarantined, control }: Omitted): string {
-  if (quarantined.length <= QUARANTINED_LISTED_MAX) return JSON.stringify({ filtered, quarantined, control });
-  const listed = quarantined.slice(0, QUARANTINED_LISTED_MAX);
-  return JSON.stringify({ filtered, quarantined: listed, quarantined_count: quarantined.length, control });
-}
-
-/** A server that refuses often quotes the address, as it was sent or decoded. */
-function querySecrets(url: URL): readonly string[] {
-  return [url.search, ...url.searchParams.values()];
-}
-
-/** The query may hold a key, so it is only told whether it is the same. */
-function targetOf(url: URL): string {
-  const query = url.search === '' ? '' : `?#${createHash('sha256').update(url.search).digest('hex').slice(0, 8)}`;
-  return `${url.origin}${url.pathname}${query}`;
-}
-
-/** Names in one case only, so that none is sent twice. */
-function lowerCased(named: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(named).map(([name, value]) => [name.toLowerCase(), value]));
 }

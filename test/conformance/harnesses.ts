@@ -6,10 +6,12 @@ import type { SinkDefinition } from '../../src/contracts/sink.ts';
 import { file } from '../../src/sinks/file.ts';
 import { http } from '../../src/sinks/http.ts';
 import type { SinkType } from '../../src/sinks/table.ts';
+import { webhook } from '../../src/sinks/webhook.ts';
 import { type Held, heldIn } from './batches.ts';
 import { startHttpReceiver } from './http-receiver.ts';
-import { type SinkHarness, type SinkTest, sinkConformance } from './sink.ts';
+import { type SinkHarness, sinkConformance } from './sink.ts';
 import { troubledDisk } from './troubled-disk.ts';
+import { readWebhook } from './webhook-receiver.ts';
 
 /** How each kind of sink runs the suite: a new kind is one row here. Each row names every way in which its traits differ. */
 export const sinkHarnesses = {
@@ -20,6 +22,10 @@ export const sinkHarnesses = {
   http: () => {
     sinkConformance(http, httpHarness('a receiver that keeps repeats', { idempotent: false, compress: 'none' }));
     sinkConformance(http, httpHarness('a receiver that drops repeats', { idempotent: true, compress: 'zstd' }));
+  },
+  webhook: () => {
+    sinkConformance(webhook, webhookHarness('a receiver that keeps repeats', { idempotent: false }));
+    sinkConformance(webhook, webhookHarness('a receiver that drops repeats', { idempotent: true }));
   },
 } as const satisfies Record<SinkType, () => void>;
 
@@ -62,11 +68,12 @@ async function heldInFiles(directory: string): Promise<readonly Held[]> {
   return held;
 }
 
+const RECEIVER_CANNOT: SinkHarness<unknown>['skip'] = [
+  { test: 'a batch out of turn changes nothing', reason: 'a plain receiver does not look at the place of a batch' },
+  { test: 'what is read back is what was written', reason: 'a plain receiver cannot be asked' },
+];
+
 function httpHarness(name: string, settings: { idempotent: boolean; compress: string }): SinkHarness<ConfigOf<typeof http>> {
-  const skip: { readonly test: SinkTest; readonly reason: string }[] = [
-    { test: 'a batch out of turn changes nothing', reason: 'a plain receiver does not look at the place of a batch' },
-    { test: 'what is read back is what was written', reason: 'a plain receiver cannot be asked' },
-  ];
   return {
     name,
     async start(ports) {
@@ -87,7 +94,32 @@ function httpHarness(name: string, settings: { idempotent: boolean; compress: st
         stop: () => receiver.stop(),
       };
     },
-    skip,
+    skip: RECEIVER_CANNOT,
+  };
+}
+
+function webhookHarness(name: string, settings: { idempotent: boolean }): SinkHarness<ConfigOf<typeof webhook>> {
+  const secrets = [
+    `whsec_${Buffer.from('the new secret of this receiver').toString('base64')}`,
+    `whsec_${Buffer.alloc(24, 7).toString('base64')}`,
+  ];
+  return {
+    name,
+    async start(ports) {
+      // Such a receiver knows one of the secrets only.
+      const receiver = await startHttpReceiver({ drops: settings.idempotent, read: readWebhook(secrets[1] ?? '') });
+      const config = { url: `${receiver.url}/in?key=query-secret`, secrets, headers: { 'X-Key': 'key in a header' }, allow_private: true };
+      return {
+        config: parsed(webhook, { ...config, ...settings }),
+        ports,
+        secrets: [...secrets, 'key in a header', 'query-secret'],
+        received: async () => receiver.held(),
+        trouble: (kind, giveUp) => receiver.trouble(kind, giveUp),
+        heal: () => receiver.heal(),
+        stop: () => receiver.stop(),
+      };
+    },
+    skip: RECEIVER_CANNOT,
   };
 }
 

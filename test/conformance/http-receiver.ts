@@ -25,8 +25,20 @@ export interface HttpReceiver {
   stop(): Promise<void>;
 }
 
+/** How a receiver reads a request: the identity of the batch, and what it holds. Throws when it is not one. */
+export type ReadRequest = (headers: IncomingHttpHeaders, body: string) => { readonly id: string; readonly held: readonly Held[] };
+
+/** The native format in the body, the identity in a header: what the `http` sink sends. */
+export const readLines: ReadRequest = (headers, body) => ({ id: String(headers['waybill-batch']), held: heldIn(body) });
+
 /** Starts a receiver. With `drops`, a batch whose identity it has is answered and not kept. */
-export async function startHttpReceiver({ drops }: { readonly drops: boolean }): Promise<HttpReceiver> {
+export async function startHttpReceiver({
+  drops,
+  read = readLines,
+}: {
+  readonly drops: boolean;
+  readonly read?: ReadRequest;
+}): Promise<HttpReceiver> {
   const requests: Received[] = [];
   const held: Held[] = [];
   const known = new Set<string>();
@@ -34,10 +46,10 @@ export async function startHttpReceiver({ drops }: { readonly drops: boolean }):
   let giveUp = nothing;
 
   const take = ({ headers, body }: Received): void => {
-    const id = String(headers['waybill-batch']);
-    if (drops && known.has(id)) return;
-    known.add(id);
-    held.push(...heldIn(plain(headers, body).toString()));
+    const batch = read(headers, plain(headers, body).toString());
+    if (drops && known.has(batch.id)) return;
+    known.add(batch.id);
+    held.push(...batch.held);
   };
   const answer = (received: Received, request: IncomingMessage, response: ServerResponse): void => {
     const echo = JSON.stringify({ error: 'refused', you_said: [received.path, received.headers] });

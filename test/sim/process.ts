@@ -76,4 +76,7 @@ function logOf(world: World, life: Life): Log {
 }
 
 /** Model destinations are reached through their own sinks. */
-const noHttp: Http = { send: () => Promise.reject(new Error('the simulation has no HTTP')) };
+const noHttp: Http = {
+  send: () => Promise.reject(new Error('the simulation has no HTTP')),
+  reach: () => Promise.reject(new Error('the simulation has no HTTP')),
+};
