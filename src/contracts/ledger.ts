@@ -107,7 +107,17 @@ export interface Journal {
   compact(key: string, fold: () => string): void;
   /** Forgets a key for good. */
   forget(key: string): Promise<void>;
+  /**
+   * The durable records of a key in their order, also those that were folded away: all that were appended once the entry `from` had been
+   * numbered, so that everything that was ever recorded about retained entries from `from` on is among them. It reads the ledger from
+   * there on, so a caller asks for as little as it needs and stops early. Rejects with `LEDGER_PRUNED` when `from` is below the
+   * beginning, and with the signal's reason.
+   */
+  history(key: string, from: Index, signal: AbortSignal): AsyncIterable<PastRecord>;
 }
+
+/** What the past of a journal key holds: a record as it was appended, or that everything before belongs to another life of the key. */
+export type PastRecord = { readonly kind: 'record'; readonly record: string } | { readonly kind: 'forgotten' };
 
 /** A tiny durable map with compare-and-set, for tree heads and key facts only. */
 export interface Register {

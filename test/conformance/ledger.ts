@@ -2,8 +2,10 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isWaybillError } from '../../src/contracts/errors.ts';
 import type { Ledger } from '../../src/contracts/ledger.ts';
-import { asIndex, asPosition, asSize, ENTRY_BYTES_MAX } from '../../src/contracts/units.ts';
-import { append, contentOf, runOf, Script, script, simpleRun, sortedPairs } from './ledger-workload.ts';
+import { asIndex, asSize, ENTRY_BYTES_MAX } from '../../src/contracts/units.ts';
+import { facts } from './ledger-facts.ts';
+import { past } from './ledger-past.ts';
+import { append, contentOf, runOf, Script, script, simpleRun } from './ledger-workload.ts';
 
 /** A place that holds one ledger, over several lives of the process. */
 export interface LedgerPlace {
@@ -25,7 +27,11 @@ export interface LedgerHarness {
   readonly skip: readonly { readonly needs: 'crash' | 'hold' | 'damage'; readonly reason: string }[];
 }
 
-type Needs = 'crash' | 'hold' | 'damage';
+/** What a test needs that not every place can do. */
+export type Needs = 'crash' | 'hold' | 'damage';
+
+/** Adds a test to the suite. */
+export type Check = (title: string, needs: readonly Needs[], run: (place: LedgerPlace) => Promise<void>) => void;
 
 /** What every ledger must do, whatever stands behind it. */
 export function ledgerConformance(name: string, harness: LedgerHarness): void {
@@ -53,10 +59,9 @@ export function ledgerConformance(name: string, harness: LedgerHarness): void {
     durability(check);
     order(check);
     facts(check);
+    past(check);
   });
 }
-
-type Check = (title: string, needs: readonly Needs[], run: (place: LedgerPlace) => Promise<void>) => void;
 
 function entries(check: Check): void {
   check('gives back the bytes that were appended, also after it was opened again', [], async (place) => {
@@ -305,88 +310,5 @@ function order(check: Check): void {
     const again = await place.open();
     assert.deepEqual([Number(again.size()), again.journal.load('key').records], [1, ['record']]);
     await again.close();
-  });
-}
-
-function facts(check: Check): void {
-  check('knows where each source and partition resumes, also without an event', [], async (place) => {
-    const ledger = await place.open();
-    const at = (partition: string | null, position: string | null, count: number, closes = false) => ({
-      ...simpleRun('db', count),
-      partition,
-      position: position === null ? null : asPosition(position),
-      closes,
-    });
-    await append(ledger, at('a', '1', 2));
-    await append(ledger, at('b', '9', 0));
-    await append(ledger, at('a', '2', 0));
-    await append(ledger, at('c', '5', 1));
-    await append(ledger, at('c', '6', 1, true));
-    await append(ledger, at('a', null, 1));
-    await append(ledger, { ...simpleRun('logs', 1, 40, 'whole') });
-    const expected = [
-      ['a', '2'],
-      ['b', '9'],
-    ];
-    for (const open of [ledger, null]) {
-      if (open === null) await ledger.close();
-      const reader = open ?? (await place.open());
-      assert.deepEqual(sortedPairs(reader.positions('db')), expected);
-      assert.deepEqual([...reader.positions('logs')], [['', 'whole']]);
-      assert.deepEqual([...reader.positions('unknown')], []);
-      assert.deepEqual([reader.sequence('db'), reader.sequence('logs'), reader.sequence('unknown')], [5, 1, 0]);
-      if (open === null) await reader.close();
-    }
-  });
-
-  check('keeps a register that is compared before it is set, durably', [], async (place) => {
-    const ledger = await place.open();
-    assert.equal(ledger.register.get('head'), null);
-    await ledger.register.set('head', 'one', null);
-    await assert.rejects(ledger.register.set('head', 'two', null), { code: 'REGISTER_CONFLICT' });
-    const [second, third] = await Promise.allSettled([
-      ledger.register.set('head', 'two', 'one'),
-      ledger.register.set('head', 'three', 'one'),
-    ]);
-    assert.deepEqual([second?.status, third?.status], ['fulfilled', 'rejected']);
-    assert.equal(ledger.register.get('head'), 'two');
-    await ledger.close();
-    const again = await place.open();
-    assert.equal(again.register.get('head'), 'two');
-    assert.equal(again.register.get('other'), null);
-    await again.close();
-  });
-
-  check('keeps the journal in the order of each key, folds it, and forgets', [], async (place) => {
-    let count = 0;
-    let folds = 0;
-    for (let life = 0; life < 4; life++) {
-      const ledger = await place.open();
-      const { state, records } = ledger.journal.load('dest:a');
-      assert.equal(Number(state ?? 0) + records.length, count);
-      ledger.journal.compact('dest:a', () => {
-        folds++;
-        return String(count);
-      });
-      const pending: Promise<void>[] = [];
-      for (let k = 0; k < 30; k++) {
-        count++;
-        pending.push(ledger.journal.append('dest:a', `r${count}`));
-        pending.push(ledger.journal.append(`dest:${life}`, 'x\u0000"'));
-        if (k % 7 === 0) await append(ledger, simpleRun('app', 200, 100));
-      }
-      await Promise.all(pending);
-      if (life === 2) await ledger.journal.forget('dest:0');
-      await ledger.close();
-    }
-    assert.ok(folds > 0);
-    const ledger = await place.open();
-    assert.deepEqual(ledger.journal.load('dest:0'), { state: null, records: [] });
-    assert.deepEqual(
-      ledger.journal.load('dest:3').records,
-      Array.from({ length: 30 }, () => 'x\u0000"'),
-    );
-    assert.deepEqual([...ledger.journal.keys()].sort(), ['dest:1', 'dest:2', 'dest:3', 'dest:a']);
-    await ledger.close();
   });
 }

@@ -1,7 +1,7 @@
 import { assert } from '../../src/contracts/assert.ts';
 import type { Batch } from '../../src/contracts/entry.ts';
 import { WaybillError } from '../../src/contracts/errors.ts';
-import type { Journal, Ledger, Register, Room, Run } from '../../src/contracts/ledger.ts';
+import type { Journal, Ledger, PastRecord, Register, Room, Run } from '../../src/contracts/ledger.ts';
 import type { Index, Position, Size } from '../../src/contracts/units.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
 
@@ -18,6 +18,14 @@ interface Kept {
   readonly runs: readonly StoredRun[];
   readonly states: ReadonlyMap<string, string>;
   readonly records: ReadonlyMap<string, readonly string[]>;
+  readonly past: readonly Past[];
+}
+
+/** A record, or the forgetting of its key, and how many entries had been numbered then. */
+interface Past {
+  readonly key: string;
+  readonly size: number;
+  readonly what: PastRecord;
 }
 
 /**
@@ -35,6 +43,7 @@ export class MemoryLedger implements Ledger {
   readonly #entries: Buffer[] = [];
   readonly #states: Map<string, string>;
   readonly #records: Map<string, readonly string[]>;
+  readonly #past: Past[];
   readonly #folds = new Map<string, () => string>();
   readonly #waiting: { readonly size: number; settle(error: Error | null): void }[] = [];
   readonly #waiters: { readonly size: number; resolve(size: Size): void; reject(error: Error): void }[] = [];
@@ -46,10 +55,11 @@ export class MemoryLedger implements Ledger {
   #failure: Error | null = null;
   #fail: (error: Error) => void = () => undefined;
 
-  constructor(kept: Kept = { runs: [], states: new Map(), records: new Map() }) {
+  constructor(kept: Kept = { runs: [], states: new Map(), records: new Map(), past: [] }) {
     this.#runs = [...kept.runs];
     this.#states = new Map(kept.states);
     this.#records = new Map(kept.records);
+    this.#past = [...kept.past];
     for (const run of this.#runs) this.#entries.push(...run.entries);
     this.#durableRuns = this.#runs.length;
     this.#durable = this.#entries.length;
@@ -195,7 +205,8 @@ export class MemoryLedger implements Ledger {
 
   /** The ledger that is opened again after a crash at this moment: what was not durable is lost. */
   crash(): MemoryLedger {
-    return new MemoryLedger({ runs: this.#runs.slice(0, this.#durableRuns), states: this.#states, records: this.#records });
+    const kept = { states: this.#states, records: this.#records, past: this.#past };
+    return new MemoryLedger({ runs: this.#runs.slice(0, this.#durableRuns), ...kept });
   }
 
   /** Forgets the entries below `index`, as retention does. */
@@ -220,22 +231,33 @@ export class MemoryLedger implements Ledger {
     return this.#runs.map(({ source, position, entries }) => ({ source, position, count: entries.length }));
   }
 
+  async *#history(key: string, from: Index, signal: AbortSignal): AsyncGenerator<PastRecord> {
+    if (from < this.#beginning) throw new WaybillError('LEDGER_PRUNED', `entry ${from} is below ${this.#beginning}`);
+    for (const past of this.#past) {
+      signal.throwIfAborted();
+      if (past.key === key && past.size > from) yield past.what;
+    }
+  }
+
   #makeJournal(): Journal {
     const states = this.#states;
     const records = this.#records;
     return {
       load: (key) => ({ state: states.get(key) ?? null, records: records.get(key) ?? [] }),
       keys: () => [...new Set([...states.keys(), ...records.keys()])],
-      async append(key, record) {
+      append: async (key, record) => {
         records.set(key, [...(records.get(key) ?? []), record]);
+        this.#past.push({ key, size: this.assigned(), what: { kind: 'record', record } });
       },
       compact: (key, fold) => {
         this.#folds.set(key, fold);
       },
-      async forget(key) {
+      forget: async (key) => {
         states.delete(key);
         records.delete(key);
+        this.#past.push({ key, size: this.assigned(), what: { kind: 'forgotten' } });
       },
+      history: (key, from, signal) => this.#history(key, from, signal),
     };
   }
 }

@@ -196,6 +196,7 @@ function heard(ledger: Ledger, name: string, known: KnownTaken): DestinationOpti
       keys: () => journal.keys(),
       compact: (key, fold) => journal.compact(key, fold),
       forget: (key) => journal.forget(key),
+      history: (key, from, signal) => journal.history(key, from, signal),
       append: async (key, record) => {
         await journal.append(key, record);
         if (key === journalKey(name)) known.note(name, record);

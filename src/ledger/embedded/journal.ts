@@ -1,6 +1,7 @@
 import { assert } from '../../contracts/assert.ts';
 import { WaybillError } from '../../contracts/errors.ts';
-import type { Journal, Register } from '../../contracts/ledger.ts';
+import type { Journal, PastRecord, Register } from '../../contracts/ledger.ts';
+import type { Index } from '../../contracts/units.ts';
 import { frameBytes, KIND, RECORD_BYTES_MAX } from './layout.ts';
 import type { ClaimedRoom, Space } from './space.ts';
 import type { LedgerState } from './state.ts';
@@ -90,15 +91,20 @@ export class RecordWriter {
   }
 }
 
+/** Reads the past of a key from the segments. */
+export type Past = (key: string, from: Index, signal: AbortSignal) => AsyncIterable<PastRecord>;
+
 /** The delivery journal over the commit stream. */
 export class EmbeddedJournal implements Journal {
   readonly #state: LedgerState;
   readonly #records: RecordWriter;
+  readonly #past: Past;
   readonly #folds = new Map<string, () => string>();
 
-  constructor(state: LedgerState, records: RecordWriter) {
+  constructor(state: LedgerState, records: RecordWriter, past: Past) {
     this.#state = state;
     this.#records = records;
+    this.#past = past;
   }
 
   load(key: string): { readonly state: string | null; readonly records: readonly string[] } {
@@ -120,6 +126,10 @@ export class EmbeddedJournal implements Journal {
   forget(key: string): Promise<void> {
     this.#folds.delete(key);
     return this.#records.write(KIND.journal, ['forget', key]);
+  }
+
+  history(key: string, from: Index, signal: AbortSignal): AsyncIterable<PastRecord> {
+    return this.#past(key, from, signal);
   }
 
   /**

@@ -1,11 +1,12 @@
 import { assert } from '../../contracts/assert.ts';
 import type { Batch } from '../../contracts/entry.ts';
 import { WaybillError } from '../../contracts/errors.ts';
-import type { Journal, ReadLimits, Register, Room, Run } from '../../contracts/ledger.ts';
+import type { Journal, PastRecord, ReadLimits, Register, Room, Run } from '../../contracts/ledger.ts';
 import type { Clock, Disk, Log } from '../../contracts/ports.ts';
 import type { Index, Position, Size } from '../../contracts/units.ts';
 import { asIndex, asSize, ENTRY_BYTES_MAX, PARTITIONS_MAX, POSITION_BYTES_MAX } from '../../contracts/units.ts';
 import type { EmbeddedLedger, SpaceUse } from './embedded.ts';
+import { type HistoryOptions, readHistory } from './history.ts';
 import { EmbeddedJournal, EmbeddedRegister, RecordWriter } from './journal.ts';
 import type { Identity } from './layout.ts';
 import { PARTITION_BYTES_MAX, runBytesMax, segmentName } from './layout.ts';
@@ -102,7 +103,8 @@ class SegmentLedger implements EmbeddedLedger {
     });
     const refusal = (): Error | null => this.#refusal;
     this.#records = new RecordWriter({ space: this.#space, stream: this.#stream, state: this.#state, refusal });
-    const journal = new EmbeddedJournal(this.#state, this.#records);
+    const past = { disk, salt: identity.salt, segments: () => this.#segments, locate: (index: number) => this.#reader.locate(index) };
+    const journal = new EmbeddedJournal(this.#state, this.#records, (key, from, signal) => this.#history(past, key, from, signal));
     this.journal = journal;
     this.register = new EmbeddedRegister(this.#state, this.#records);
     const snapshots = {
@@ -162,9 +164,7 @@ class SegmentLedger implements EmbeddedLedger {
   async read(from: Index, limits: ReadLimits): Promise<Batch> {
     const size = this.#size;
     assert(from <= size, `entry ${from} was asked for, but only ${size} are durable`);
-    if (from < this.beginning()) {
-      throw new WaybillError('LEDGER_PRUNED', `entry ${from} is below the oldest retained index ${this.beginning()}`);
-    }
+    this.#refusePruned(from);
     if (from === size) return { first: from, count: 0, bytes: new Uint8Array(0), starts: new Uint32Array(0), ends: new Uint32Array(0) };
     const recent = this.#ring.find(from);
     if (recent === null) return this.#reader.read(from, size, limits);
@@ -191,6 +191,16 @@ class SegmentLedger implements EmbeddedLedger {
 
   scrub(signal: AbortSignal): Promise<Scrubbed> {
     return scrubSegments(this.#parts, this.#parts.identity, () => this.#segments.slice(0, -1), signal);
+  }
+
+  async *#history(past: HistoryOptions, key: string, from: Index, signal: AbortSignal): AsyncGenerator<PastRecord> {
+    this.#refusePruned(from);
+    yield* readHistory(past, key, from, signal);
+  }
+
+  #refusePruned(from: Index): void {
+    if (from >= this.beginning()) return;
+    throw new WaybillError('LEDGER_PRUNED', `entry ${from} is below the oldest retained index ${this.beginning()}`);
   }
 
   close(): Promise<void> {

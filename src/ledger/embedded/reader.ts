@@ -68,7 +68,7 @@ export class SegmentReader {
     if (kept !== undefined) return kept.block.cut(from, size, limits);
     const segment = this.#segmentOf(from);
     const before = this.#kept((loaded) => loaded.block.end === from && loaded.segment === segment);
-    let at = before === undefined ? await this.#locate(segment, from) : before.next;
+    let at = before === undefined ? await this.#byteOf(segment, from) : before.next;
     const sequential = before !== undefined || from === segment.first;
     const length = sequential || limits.bytes >= SEQUENTIAL_BYTES / 4 ? SEQUENTIAL_BYTES : RANDOM_BYTES;
     for (;;) {
@@ -76,6 +76,12 @@ export class SegmentReader {
       if (from >= loaded.block.first && from < loaded.block.end) return loaded.block.cut(from, size, limits);
       at = loaded.next;
     }
+  }
+
+  /** The segment that holds an entry, and a byte in it from which on its frame is found. The caller knows that the segment is there. */
+  async locate(index: number): Promise<{ readonly segment: SegmentPlace; readonly at: number }> {
+    const segment = this.#segmentOf(index);
+    return { segment, at: await this.#byteOf(segment, index) };
   }
 
   /** Closes the files. Reads under way fail. */
@@ -106,7 +112,7 @@ export class SegmentReader {
     return this.#segments[low] as SegmentPlace;
   }
 
-  async #locate(segment: SegmentPlace, index: number): Promise<number> {
+  async #byteOf(segment: SegmentPlace, index: number): Promise<number> {
     const sparse = segment.index ?? (await this.#indexOf(segment));
     return sparse.find(index - segment.first) ?? SEGMENT_HEADER_BYTES;
   }
