@@ -1,4 +1,4 @@
-import { BrokenInvariant } from '../contracts/assert.ts';
+import { assert, BrokenInvariant } from '../contracts/assert.ts';
 import { type Account, newAccount } from './account.ts';
 import { applyRecord } from './apply.ts';
 import { type JournalRecord, journalInvalid, parseJournal, parseRecords } from './records.ts';
@@ -20,6 +20,13 @@ export function fold(stateText: string | null, entries: readonly string[]): Acco
 /** Writes an account as the folded state that `fold` reads. */
 export function accountText(account: Account): string {
   return JSON.stringify(account);
+}
+
+/** What a state and the entries since it add up to, as text. The key has one of the two at least. */
+export function foldText({ state, records }: { readonly state: string | null; readonly records: readonly string[] }): string {
+  const account = fold(state, records);
+  assert(account !== null, 'a key that is folded has something to fold');
+  return accountText(account);
 }
 
 function foldRecord(account: Account | null, number: number, record: JournalRecord): Account {

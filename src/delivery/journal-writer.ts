@@ -1,6 +1,7 @@
 import type { Journal } from '../contracts/ledger.ts';
 import type { Clock } from '../contracts/ports.ts';
 import { faultOf } from './fault.ts';
+import { foldText } from './fold.ts';
 import { type JournalRecord, recordsText } from './records.ts';
 import type { Fault } from './state.ts';
 
@@ -9,7 +10,7 @@ const FULL_WAIT_MS = 1_000;
 
 /** What a writer needs, and whom it tells. */
 export interface JournalWriterOptions {
-  readonly journal: Pick<Journal, 'append'>;
+  readonly journal: Pick<Journal, 'append' | 'compact' | 'load'>;
   readonly key: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -30,6 +31,7 @@ export class JournalWriter {
   #queue: JournalRecord[] = [];
   #first = 0;
   #writing = false;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(options: JournalWriterOptions) {
     this.#options = options;
@@ -49,8 +51,25 @@ export class JournalWriter {
   /** Writes what was taken, unless an entry is on its way: then it follows by itself. */
   flush(): void {
     if (this.#writing || this.#queue.length === 0 || this.#options.signal.aborted) return;
+    this.#begin();
+  }
+
+  /**
+   * Writes what was taken and waits for it. Once it resolves nothing more will ever be written, so that the key can be opened anew; what was
+   * refused until then is lost, as in a crash.
+   */
+  async end(): Promise<void> {
+    await this.#last;
+    if (!this.#writing && this.#queue.length > 0) this.#begin();
+    await this.#last;
+    // From here on the journal alone counts: its owner may know more than was written.
+    const { journal, key } = this.#options;
+    journal.compact(key, () => foldText(journal.load(key)));
+  }
+
+  #begin(): void {
     this.#writing = true;
-    this.#write().catch((error: unknown) => this.#options.onBroken(error));
+    this.#last = this.#write().catch((error: unknown) => this.#options.onBroken(error));
   }
 
   async #write(): Promise<void> {

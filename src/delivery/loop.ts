@@ -121,7 +121,10 @@ export class DeliveryLoop implements Destination {
     const { clock } = this.#options.ports;
     this.#dispatch({ type: 'drain' });
     const late = new AbortController();
-    const empty = this.#until(() => flying(this.#state) === 0 && !this.#writer.busy).then(() => true);
+    const empty = this.#until(() => flying(this.#state) === 0 && !this.#writer.busy).then(
+      () => true,
+      () => false,
+    );
     const over = clock.sleep(ms, late.signal).then(() => false);
     const drained = await Promise.race([empty, over.catch(() => false)]);
     late.abort();
@@ -136,6 +139,7 @@ export class DeliveryLoop implements Destination {
     this.#backOff.abort();
     this.#watchers.look();
     await Promise.all(this.#tasks);
+    await this.#writer.end();
     await this.#sink?.close();
     this.#sink = null;
   }

@@ -165,7 +165,49 @@ describe('the journal', () => {
     const kinds = journalOf(world).map((records) => records.map(({ type }) => type));
     assert.deepEqual(kinds[0], ['began']);
     assert.deepEqual(kinds[1]?.toSorted(), ['paused', 'paused', 'resumed']);
-    await destination.close();
+    // What is left is still written, and waited for.
+    let closed = false;
+    const closing = destination.close().then(() => (closed = true));
+    await settle();
+    assert.equal(closed, false);
+    held.shift()?.();
+    await closing;
+    assert.equal(held.length, 0);
+  });
+
+  test('is all that counts after a close: the same key goes on in the same process, also when the last records were refused', async () => {
+    const world = new DeliveryWorld();
+    await world.fill(25);
+    const { journal } = world.ledger;
+    const append = journal.append.bind(journal);
+    const model = new ModelDestination();
+    const first = world.open(model, { batch: { entries: 10 } });
+    await settle();
+    assert.equal(first.status().cursor, 25);
+    let full = true;
+    journal.append = async (key, record) => {
+      if (full) throw new WaybillError('LEDGER_FULL', 'the reserved part is used up');
+      return append(key, record);
+    };
+    // These are known to the destination, and never get into the journal.
+    const refused = [first.pause(), first.resume(), first.pause()].map((verb) => verb.catch(() => 'refused'));
+    await settle();
+    const closing = first.close();
+    await world.ports.clock.pass(1_000);
+    await closing;
+    assert.deepEqual(await Promise.all(refused), ['refused', 'refused', 'refused']);
+    full = false;
+    world.ledger.snapshot();
+    const second = world.open(model);
+    await settle();
+    assert.equal(second.status().state, 'running');
+    await second.pause();
+    await second.close();
+    world.ledger.snapshot();
+    const third = world.open(model);
+    await settle();
+    assert.deepEqual([third.status().state, third.status().cursor], ['paused', 25]);
+    await third.close();
   });
 
   test('that has failed for good stops delivery', async () => {

@@ -13,7 +13,7 @@ export interface GapDeclarer {
   /** How long a range of a source may stay open. */
   gapAfterMs(source: string): number;
   /** How long to wait between two looks. */
-  readonly everyMs: number;
+  everyMs(): number;
   /** Appends a control entry and resolves once it is durable. */
   control(fact: ControlFact): Promise<unknown>;
 }
@@ -27,7 +27,7 @@ export async function declareGaps(declarer: GapDeclarer, signal: AbortSignal): P
   const { clock, log, producers } = declarer;
   while (!signal.aborted) {
     try {
-      await clock.sleep(declarer.everyMs, signal);
+      await clock.sleep(declarer.everyMs(), signal);
       const now = declarer.now();
       for (const { type, facts } of producers.due((source) => now - declarer.gapAfterMs(source))) {
         if (signal.aborted) return;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { settle } from '../../test/doubles/manual-ports.ts';
+import { MemoryIdentities } from '../../test/doubles/memory-identities.ts';
+import { MemoryLedger } from '../../test/doubles/memory-ledger.ts';
 import { entriesOf, openTestIntake } from '../../test/doubles/open-test-intake.ts';
 import { asPosition } from '../contracts/units.ts';
 
@@ -212,3 +214,44 @@ describe('sequencer: what fails its schema', () => {
 function padded(text: string): string {
   return text.replace(/\}$/, `,"pad":"${'x'.repeat(64_000 - text.length - 9)}"}`);
 }
+
+describe('sequencer: other sources', () => {
+  test('are taken from then on, and what was submitted before goes by the rules that it was checked by', async () => {
+    const identities: MemoryIdentities & { ready?(): Promise<void> } = new MemoryIdentities();
+    const { intake, ledger, send } = await openTestIntake(new MemoryLedger(), identities);
+    await send('app', ['{"id":"a"}']);
+    const ready = Promise.withResolvers<void>();
+    identities.ready = () => ready.promise;
+    const waiting = send('app', ['{"id":"b"}']);
+    await settle();
+    delete identities.ready;
+    intake.changeSources(
+      new Map([
+        ['app', { schema: 'json', idField: null, onInvalid: 'refuse' }],
+        ['fresh', { schema: 'json', idField: 'id', onInvalid: 'refuse' }],
+      ]),
+    );
+    await send('app', ['{"id":"a"}']);
+    ready.resolve();
+    await waiting;
+    await send('fresh', ['{"id":"a"}']);
+    assert.deepEqual(
+      entriesOf(ledger).map(({ source, n, id }) => [source, n, id.length > 1 ? 'assigned' : id]),
+      [
+        ['app', 0, 'a'],
+        ['app', 1, 'assigned'],
+        ['app', 2, 'b'],
+        ['fresh', 0, 'a'],
+      ],
+    );
+    assert.throws(() => intake.check('other', Buffer.from('{}\n'), 'lines'), { code: 'SOURCE_UNKNOWN' });
+    assert.deepEqual(
+      [...intake.status().sources].map(([name, { accepted, entries }]) => [name, accepted, entries]),
+      [
+        ['app', 3, 3],
+        ['fresh', 1, 1],
+      ],
+    );
+    await intake.close();
+  });
+});

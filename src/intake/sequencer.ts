@@ -65,6 +65,11 @@ export interface Intake extends Sequencer {
   submit(submission: Submission, signal: AbortSignal): Promise<Submitted>;
   /** Appends a control entry. With a key it is written once, also across crashes: then the index of the entry that is there is returned. */
   control(type: string, facts: Readonly<Record<string, unknown>>, key?: string): Promise<Index>;
+  /**
+   * Takes events of these sources, and of no others, by these rules from now on. What was submitted before goes its way under the rules that it
+   * was checked by, so whoever checks events has to submit them without a wait in between.
+   */
+  changeSources(sources: ReadonlyMap<string, SourceRules>): void;
   readonly refused: RefusedEvents;
   status(): IntakeStatus;
   /** Resolves with the reason once a promise of this program was broken in the background, and never otherwise: the process has to stop. */
@@ -78,9 +83,10 @@ const WRITER_KEEPS_BYTES = 4 << 20;
 
 /** Opens the intake of a ledger: reads what the last entries say and declares a clock that is behind them. */
 export async function openIntake(options: IntakeOptions): Promise<Intake> {
-  const { ledger, identities, ports, sources } = options;
+  const { ledger, identities, ports } = options;
   const { clock, log } = ports;
-  for (const name of sources.keys()) assert(NAME_PATTERN.test(name) && name !== CONTROL_SOURCE, `a source may be named ${name}`);
+  const sources = new Map<string, SourceRules>();
+  changeTo(sources, options.sources);
   const fold = await openFold(ledger);
   const refused = await openRefused(options.refusedPath, ports.disk);
   const receivedAt = openReceivedAt(clock, await lastReceivedAt(ledger));
@@ -97,7 +103,7 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
 
   const closing = new AbortController();
   const gapAfterMs = (source: string) => sources.get(source)?.gapAfterMs ?? options.gapAfterMs ?? GAP_AFTER_MS;
-  const everyMs = Math.max(10, Math.min(...[...sources.keys(), ''].map(gapAfterMs)) / 8);
+  const everyMs = () => Math.max(10, Math.min(...[...sources.keys(), ''].map(gapAfterMs)) / 8);
   const now = () => receivedAt.peek();
   const control = (fact: ControlFact) => controls.append(fact);
   const failed = Promise.withResolvers<unknown>();
@@ -115,12 +121,19 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
     },
     submit: async (submission, signal) => (await sequencer.sequence(submission, signal)).durable,
     control: (type, facts, key) => controls.append({ type, facts, ...(key === undefined ? {} : { key }) }),
+    changeSources: (changed) => changeTo(sources, changed),
     status: () => ({ sources: counts.all(ledger), producers: fold.producers.status(), refusedBytes: refused.bytes() }),
     async close() {
       closing.abort();
       await declaring;
     },
   };
+}
+
+function changeTo(sources: Map<string, SourceRules>, changed: ReadonlyMap<string, SourceRules>): void {
+  for (const name of changed.keys()) assert(NAME_PATTERN.test(name) && name !== CONTROL_SOURCE, `a source may be named ${name}`);
+  sources.clear();
+  for (const [name, rules] of changed) sources.set(name, rules);
 }
 
 async function lastReceivedAt(ledger: Ledger): Promise<number | null> {
@@ -162,17 +175,22 @@ function timeText(ms: number): string {
   return new Date(Math.max(-8.64e15, Math.min(8.64e15, ms))).toISOString();
 }
 
+/** Counts of every source that there has been since the start. Those of a source that was removed are there again when it comes back. */
 function createCounts(sources: ReadonlyMap<string, SourceRules>) {
-  const counts = new Map([...sources.keys()].map((name) => [name, { accepted: 0, duplicates: 0, rejected: 0, conflicts: 0 }]));
+  const counts = new Map<string, Record<keyof SourceCounts, number>>();
+  function countOf(source: string): Record<keyof SourceCounts, number> {
+    const count = counts.get(source) ?? { accepted: 0, duplicates: 0, rejected: 0, conflicts: 0 };
+    counts.set(source, count);
+    return count;
+  }
   return {
     add: (source: string, { accepted, duplicates, rejected }: Submitted): void => {
-      const count = counts.get(source);
-      if (count === undefined) return;
+      const count = countOf(source);
       count.accepted += accepted;
       count.duplicates += duplicates.length;
       count.rejected += rejected.length;
       for (const { code } of rejected) if (code === 'IDENTITY_CONFLICT' || code === 'PRODUCER_SEQ_CONFLICT') count.conflicts += 1;
     },
-    all: (ledger: Ledger) => new Map([...counts].map(([name, count]) => [name, { ...count, entries: ledger.sequence(name) }])),
+    all: (ledger: Ledger) => new Map([...sources.keys()].map((name) => [name, { ...countOf(name), entries: ledger.sequence(name) }])),
   };
 }

@@ -1,5 +1,5 @@
 import { codecs } from '../codecs/table.ts';
-import type { Config, DestinationConfig } from '../config/config.ts';
+import type { DestinationConfig } from '../config/config.ts';
 import { assert } from '../contracts/assert.ts';
 import type { Codec } from '../contracts/codec.ts';
 import type { Ledger } from '../contracts/ledger.ts';
@@ -7,25 +7,37 @@ import type { Ports } from '../contracts/ports.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import { type Destination, openDestination, sinkOpener } from '../delivery/destination.ts';
 import type { Intake } from '../intake/sequencer.ts';
+import type { OwnPorts } from '../runtime/ports.ts';
 import { sinks } from '../sinks/table.ts';
+import type { PartKind } from './part-set.ts';
 import { startIndex } from './start-index.ts';
 
 const sinkTable: Readonly<Record<string, SinkDefinition>> = sinks;
 const codecTable: Readonly<Record<string, Codec>> = codecs;
 
-/** Opens every destination of the configuration; each begins to deliver at once. `portsOf` gives a destination ports of its own. */
-export async function openDestinations(
-  config: Config,
-  ledger: Ledger,
-  intake: Intake,
-  portsOf: () => Ports,
-): Promise<Map<string, Destination>> {
-  const destinations = new Map<string, Destination>();
-  for (const destination of config.destinations) {
-    const start = await startIndex(destination.start, ledger);
-    destinations.set(destination.name, open(destination, start, ledger, intake, portsOf()));
-  }
-  return destinations;
+/** How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own. */
+export function destinationKind(ledger: Ledger, intake: Intake, portsOf: () => OwnPorts): PartKind<DestinationConfig, Destination> {
+  const portsByPart = new WeakMap<Destination, OwnPorts>();
+  return {
+    async open(config) {
+      const start = await startIndex(config.start, ledger);
+      const ports = portsOf();
+      try {
+        const destination = open(config, start, ledger, intake, ports);
+        portsByPart.set(destination, ports);
+        return destination;
+      } catch (error) {
+        await ports.closeOwn();
+        throw error;
+      }
+    },
+    async close(destination, drainMs) {
+      await destination.drain(drainMs);
+      await destination.close();
+      await portsByPart.get(destination)?.closeOwn();
+    },
+    failed: (destination) => destination.failed,
+  };
 }
 
 function open(

@@ -6,10 +6,12 @@ import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import { openIdentities } from '../ledger/identities/identities.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
 import { openTree } from '../tree/follower.ts';
-import { openDestinations } from './destinations.ts';
+import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
+import { PartSet } from './part-set.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
+import { openWatchdog } from './watchdog.ts';
 
 /** The module with the background jobs, for `openPorts`. */
 export const JOBS: URL = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' : './jobs.js', import.meta.url);
@@ -18,6 +20,7 @@ export const JOBS: URL = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' :
 export interface Pipeline {
   readonly ledger: Ledger;
   readonly intake: Intake;
+  /** The destinations as they are now: whoever keeps the map sees what a reload starts and stops. */
   readonly destinations: ReadonlyMap<string, Destination>;
   status(): PipelineStatus;
   /** Resolves with the reason once the process cannot go on: what was acknowledged is kept, and a restart is needed. */
@@ -54,8 +57,10 @@ async function open(
   closeAll: () => Promise<void>,
 ): Promise<Pipeline> {
   const { path } = config.ledger;
+  const watchdog = openWatchdog();
   const ledger = await openEmbeddedLedger({ ...config.ledger, ringBytes: RING_BYTES }, ports);
   opened.push(() => ledger.close());
+  watchdog.watch(ledger.failed);
   const openedAt = ports.clock.monotonic();
   const identities = await openIdentities({ path: `${path}/identities` }, ledger, ports, ({ at, through }) =>
     ports.log.info('reading identities', { at, through }),
@@ -63,30 +68,31 @@ async function open(
   opened.push(() => identities.close());
   const tree = await openTree(`${path}/tree`, ledger, ports);
   opened.push(() => tree.close());
-  const intake = await openIntake({
-    ledger,
-    identities,
-    ports,
-    sources: new Map(config.sources.map((source) => [source.name, source])),
-    refusedPath: `${path}/refused`,
-  });
+  watchdog.watch(tree.failed);
+  const sources = new Map(config.sources.map((source) => [source.name, source]));
+  const intake = await openIntake({ ledger, identities, ports, sources, refusedPath: `${path}/refused` });
   opened.push(() => intake.close());
-  const destinations = await openDestinations(config, ledger, intake, () => ports.withOwnDisk());
-  opened.push(() => Promise.all([...destinations.values()].map((destination) => destination.close())));
+  watchdog.watch(intake.failed);
+  const destinations = new PartSet(
+    destinationKind(ledger, intake, () => ports.withOwnDisk()),
+    watchdog,
+  );
+  // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
+  opened.push(() => destinations.stopAll(0));
+  for (const destination of config.destinations) await destinations.start(destination);
   const scrubbing = startScrubbing(ledger, ports);
   opened.push(() => scrubbing.close());
   const space = await watchFreeSpace(path, ports);
   opened.push(() => space.close());
-  ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.size });
+  ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
-  const all = [...destinations.values()];
   const status = (): PipelineStatus =>
     pipelineStatus({
       ledger,
       identities,
       intake,
       tree,
-      destinations,
+      destinations: destinations.parts,
       damage: scrubbing.damage(),
       limitBytes: config.ledger.limitBytes,
       freeBytes: space.bytes(),
@@ -95,16 +101,12 @@ async function open(
   return {
     ledger,
     intake,
-    destinations,
+    destinations: destinations.parts,
     status,
-    failed: Promise.race([ledger.failed, intake.failed, tree.failed, ...all.map((destination) => destination.failed)]).then(asError),
+    failed: watchdog.failed,
     async stop({ drainMs }) {
-      await Promise.all(all.map((destination) => destination.drain(drainMs)));
+      await destinations.stopAll(drainMs);
       await closeAll();
     },
   };
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }

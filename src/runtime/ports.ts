@@ -1,5 +1,5 @@
 import { assert } from '../contracts/assert.ts';
-import type { Background, Disk, Ports } from '../contracts/ports.ts';
+import type { Background, Ports } from '../contracts/ports.ts';
 import { openBackground } from './background.ts';
 import { openClock } from './clock.ts';
 import { openDisk } from './disk.ts';
@@ -18,11 +18,19 @@ export interface PortsOptions {
 export interface OpenPorts extends Ports {
   /**
    * The same ports with a disk of their own: its writer thread starts with its first write. A destination on a slow disk
-   * then never delays a flush of the ledger. A thread takes about 13 MB. `close` of these ports closes it.
+   * then never delays a flush of the ledger. A thread takes about 13 MB. `close` of these ports closes it too.
    */
-  withOwnDisk(): Ports;
+  withOwnDisk(): OwnPorts;
+  /** Changes how much is logged from now on. */
+  setLogLevel(level: LogLevel): void;
   /** Ends every thread and connection, then writes what the log still holds. Everything opened through the ports must be closed before. */
   close(): Promise<void>;
+}
+
+/** Ports whose disk is their own. */
+export interface OwnPorts extends Ports {
+  /** Ends the thread of that disk. Everything opened through it must be closed before. */
+  closeOwn(): Promise<void>;
 }
 
 /** Opens everything that is outside the process. Threads start when they are first needed. */
@@ -30,11 +38,12 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
   const log = openLog(options.logLevel);
   const http = openHttp();
   const background = options.jobs === undefined ? null : openBackground(options.jobs);
-  const disks: (Disk & { close(): Promise<void> })[] = [openDisk()];
+  const ownDisk = openDisk();
+  const disks = new Set([ownDisk]);
   const ports: Ports = {
     clock: openClock(),
     random: openRandom(),
-    disk: disks[0] as Disk,
+    disk: ownDisk,
     http,
     background: background ?? NO_BACKGROUND,
     log,
@@ -43,11 +52,19 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
     ...ports,
     withOwnDisk() {
       const disk = openDisk();
-      disks.push(disk);
-      return { ...ports, disk };
+      disks.add(disk);
+      return {
+        ...ports,
+        disk,
+        async closeOwn() {
+          await disk.close();
+          disks.delete(disk);
+        },
+      };
     },
+    setLogLevel: (level) => log.setLevel(level),
     async close() {
-      await Promise.all([...disks.map((disk) => disk.close()), http.close(), background?.close()]);
+      await Promise.all([...[...disks].map((disk) => disk.close()), http.close(), background?.close()]);
       log.close();
     },
   };

@@ -26,6 +26,8 @@ export interface EmbeddedLedger extends Ledger {
    */
   scrub(signal: AbortSignal): Promise<Scrubbed>;
   space(): SpaceUse;
+  /** Changes how much the ledger may take from now on; `null`: what the disk has. Who waits for room is looked at again. */
+  changeLimit(limitBytes: number | null): void;
 }
 
 const MIB = 1024 * 1024;

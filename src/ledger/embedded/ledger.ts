@@ -186,7 +186,11 @@ class SegmentLedger implements EmbeddedLedger {
   }
 
   space(): SpaceUse {
-    return { used: this.#space.used, limit: this.#parts.limits.limitBytes, placed: this.#placed + this.#stream.backlogBytes };
+    return { used: this.#space.used, limit: this.#space.limitBytes, placed: this.#placed + this.#stream.backlogBytes };
+  }
+
+  changeLimit(limitBytes: number | null): void {
+    this.#space.changeLimit(limitBytes ?? Number.MAX_SAFE_INTEGER);
   }
 
   scrub(signal: AbortSignal): Promise<Scrubbed> {

@@ -56,6 +56,23 @@ describe('the limit', () => {
     await again.close();
   });
 
+  test('that is raised while the ledger is open lets events in at once, and one that is lowered keeps what is there', async () => {
+    const disk = new MemoryDisk();
+    const ledger = await newLedger(disk, { ...OPTIONS, limitBytes: 150_000 });
+    const count = await fill(ledger);
+    ledger.changeLimit(300_000);
+    assert.equal(ledger.space().limit, 300_000);
+    const more = await fill(ledger);
+    assert.ok(more > count / 2, `only ${more} entries`);
+    assert.ok(used(disk) <= 300_000 && used(disk) > 150_000, `${used(disk)} bytes`);
+    ledger.changeLimit(200_000);
+    await assert.rejects(append(ledger, simpleRun('app', 1, 400)), { code: 'LEDGER_FULL', message: /200000 bytes/ });
+    ledger.changeLimit(null);
+    await append(ledger, simpleRun('app', 1, 400));
+    assert.equal(ledger.size(), count + more + 1);
+    await ledger.close();
+  });
+
   test('that was raised lets events in again', async () => {
     const disk = new MemoryDisk();
     const ledger = await newLedger(disk, { ...OPTIONS, limitBytes: 60_000 });

@@ -101,9 +101,11 @@ export class Space {
   #prepareAt = 0;
   readonly #running = new Set<Promise<void>>();
   #closed: Error | null = null;
+  #limitBytes: number;
 
   constructor(options: SpaceOptions) {
     this.#options = options;
+    this.#limitBytes = options.limits.limitBytes;
     this.#current = options.current;
     this.#otherBytes = options.otherBytes;
   }
@@ -111,6 +113,18 @@ export class Space {
   /** Bytes that the ledger takes on the disk. */
   get used(): number {
     return this.#otherBytes + this.#current.allocated + (this.#prepared?.allocated ?? 0);
+  }
+
+  /** How many bytes the ledger may take. */
+  get limitBytes(): number {
+    return this.#limitBytes;
+  }
+
+  /** Changes how many bytes the ledger may take. What it takes already stays. */
+  changeLimit(limitBytes: number): void {
+    this.#limitBytes = limitBytes;
+    // The next segment may fit now.
+    this.#prepareAt = 0;
   }
 
   /** Claims room at once, or answers `null` when that has to wait. */
@@ -247,7 +261,7 @@ export class Space {
         if (wanted <= 0) break;
         const slice = this.#slice(wanted);
         if (slice === 0) {
-          why = limitReached(this.#options.limits);
+          why = limitReached(this.#limitBytes);
           break;
         }
         await segment.file.write(ZEROS.subarray(0, slice), segment.allocated);
@@ -286,7 +300,7 @@ export class Space {
 
   /** How many zeros may be written at once, at most `wanted`; 0 at the limit. */
   #slice(wanted: number): number {
-    const allowed = Math.min(wanted, ZEROS.length, this.#options.limits.limitBytes - this.used);
+    const allowed = Math.min(wanted, ZEROS.length, this.#limitBytes - this.used);
     return allowed < wanted && allowed < PAGE_BYTES ? 0 : Math.max(0, allowed);
   }
 
@@ -328,7 +342,7 @@ export class Space {
         await this.#prepared.file.commit(ZEROS.subarray(0, slice), this.#prepared.allocated);
         this.#prepared.allocated += slice;
       }
-      if (this.#prepared.allocated < this.#preparedGoal() - this.#options.limits.aheadBytes) throw limitReached(this.#options.limits);
+      if (this.#prepared.allocated < this.#preparedGoal() - this.#options.limits.aheadBytes) throw limitReached(this.#limitBytes);
     } catch (error) {
       log.warn('the next segment could not be prepared; the current one goes on', { error: String(error) });
       await this.#discardPrepared(path);
@@ -355,8 +369,8 @@ function sealBytes(segmentBytes: number): number {
   return frameBytes(8 * Math.min(PAIRS_MAX, Math.ceil(segmentBytes / 65_536) + 2) + 8);
 }
 
-function limitReached(limits: SpaceLimits): WaybillError {
-  return new WaybillError('LEDGER_FULL', `the ledger has reached its limit of ${limits.limitBytes} bytes`);
+function limitReached(limitBytes: number): WaybillError {
+  return new WaybillError('LEDGER_FULL', `the ledger has reached its limit of ${limitBytes} bytes`);
 }
 
 function isFull(error: unknown): boolean {
