@@ -6,6 +6,7 @@ export interface Ports {
   readonly clock: Clock;
   readonly random: Random;
   readonly disk: Disk;
+  readonly files: Files;
   readonly http: Http;
   readonly background: Background;
   readonly log: Log;
@@ -63,6 +64,39 @@ export interface DiskFile {
   /** `write` and `sync` in one trip. `bytes` must not change before it resolves. */
   commit(bytes: Uint8Array, at: number): Promise<void>;
   truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Files that belong to other programs: they are looked at and never changed, and may be renamed, cut or removed at any moment.
+ * Failures are `DISK_FAILED`, with the name of the operating system's error in the fact `errno`.
+ */
+export interface Files {
+  /** The names in a directory, sorted; empty when it does not exist. */
+  list(directory: string): Promise<readonly string[]>;
+  /** What is at a path, through symbolic links; `null` when there is nothing. */
+  stat(path: string): Promise<FileFacts | null>;
+  /** Opens a file for reading; `null` when there is nothing at the path. */
+  open(path: string): Promise<ForeignFile | null>;
+}
+
+/** What the file system says about a file. */
+export interface FileFacts {
+  /** The device and the inode: two paths with the same ones are one file. Both are used again after a file was removed. */
+  readonly device: string;
+  readonly inode: string;
+  readonly bytes: number;
+  /** When the content last changed, in milliseconds since 1970 as the file system counts them. */
+  readonly modifiedMs: number;
+  /** Whether it is a regular file. */
+  readonly regular: boolean;
+}
+
+/** A file of another program that is open: it stays the same file, whatever becomes of its name. */
+export interface ForeignFile {
+  stat(): Promise<FileFacts>;
+  /** Reads up to `length` bytes from `at`; fewer only at the end of the file. */
+  read(at: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 

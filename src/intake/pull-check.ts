@@ -18,8 +18,14 @@ const NEWLINE = Buffer.from('\n');
  */
 export function checkEvents(events: readonly SourceEvent[], check: CheckOne): Checked {
   const pieces = events.map(({ bytes, start, end }) => asBuffer(bytes).subarray(start, end));
-  if (pieces.every(isOneLine)) return check(Buffer.concat(pieces.flatMap((piece) => [piece, NEWLINE])), 'lines');
-  return joinChecked(pieces.map((piece) => checkSingle(piece, check)));
+  if (pieces.every(isOneLine) && events.every((event) => event.fault === undefined))
+    return check(Buffer.concat(pieces.flatMap((piece) => [piece, NEWLINE])), 'lines');
+  return joinChecked(
+    pieces.map((piece, at) => {
+      const found = events[at]?.fault;
+      return found === undefined ? checkSingle(piece, check) : faulty(piece, [found]);
+    }),
+  );
 }
 
 function isOneLine(piece: Buffer): boolean {
@@ -32,7 +38,11 @@ function checkSingle(piece: Buffer, check: CheckOne): Checked {
   const checked = check(body, 'object');
   if (checked.unreadable === undefined && checked.count === 1) return checked;
   const { at, message } = checked.unreadable ?? { at: 0, message: 'the event is empty' };
-  const faults: readonly Fault[] = [fault('EVENT_NOT_JSON', `${message} (at byte ${at})`)];
+  return faulty(piece, [fault('EVENT_NOT_JSON', `${message} (at byte ${at})`)]);
+}
+
+/** One event that cannot become an entry. */
+function faulty(piece: Buffer, faults: readonly Fault[]): Checked {
   const none = new Uint32Array(1);
   return {
     bytes: piece,

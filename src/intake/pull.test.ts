@@ -147,6 +147,72 @@ describe('pull sources', () => {
     }
   });
 
+  test('what a source says about itself is told before its position, once across crashes', async () => {
+    const batches = [['{"id":"a"}'], []];
+    for (let flushes = 0; flushes < 6; flushes++) {
+      let it = await openTestIntake();
+      const source = () =>
+        Object.assign(new ListSource(batches, 'p'), {
+          more: (k: number) => ({ notes: [0, 1].map((at) => ({ type: 'source.note' as const, facts: { place: `${k}.${at}` } })) }),
+        });
+      it.ledger.hold();
+      const first = start(it, source());
+      for (let k = 0; k < flushes; k++) {
+        await settle();
+        it.ledger.flush();
+      }
+      await settle();
+      const reopened = it.ledger.crash();
+      it.ledger.release();
+      await first.stop();
+      it = await openTestIntake(reopened, rebuilt(reopened), it.ports);
+      const second = start(it, source());
+      await settle();
+      await second.stop();
+      assert.deepEqual(
+        entriesOf(it.ledger).map(({ source: from, event }) =>
+          from === 'app' ? 'event' : [event['source'], event['partition'], event['place']],
+        ),
+        [['app', 'p', '0.0'], ['app', 'p', '0.1'], 'event', ['app', 'p', '1.0'], ['app', 'p', '1.1']],
+        `after ${flushes} flushes`,
+      );
+    }
+  });
+
+  test('a partition that is closed is forgotten', async () => {
+    const it = await openTestIntake();
+    const source = new ListSource([['{"id":"a"}'], ['{"id":"b"}']], 'p');
+    source.more = (k) => (k === 1 ? { closes: true } : {});
+    const { stop } = start(it, source);
+    await settle();
+    await stop();
+    assert.equal(it.ledger.positions('app').size, 0);
+    assert.equal(it.ledger.size(), 2);
+  });
+
+  test('what the source could make no event of is kept and declared as the source says', async () => {
+    const it = await openTestIntake();
+    const source = new ListSource([['{"id":"a"}', '{"id":"b"}', '{"id":"c"}']]);
+    source.more = () => ({
+      events: ['{"id":"a"}', '{"id":"b"}', '{"id":"c"}'].map((text, at) => ({
+        position: `0.${at}` as Position,
+        bytes: Buffer.from(text),
+        start: 0,
+        end: text.length,
+        ...(at === 1 ? { fault: { path: '', code: 'EVENT_TOO_LARGE', message: 'a long line' } } : {}),
+      })),
+    });
+    const { stop } = start(it, source);
+    await settle();
+    await stop();
+    const entries = entriesOf(it.ledger);
+    assert.deepEqual(
+      entries.map(({ id, event }) => event['type'] ?? id),
+      ['source.refused', 'a', 'c'],
+    );
+    assert.deepEqual([entries[0]?.event['reason'], entries[0]?.event['message']], ['EVENT_TOO_LARGE', 'a long line']);
+  });
+
   test('settle one after the other, however long the source takes', async () => {
     const it = await openTestIntake();
     const source = new ListSource([['{"id":"a"}'], ['{"id":"b"}'], []]);

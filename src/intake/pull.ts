@@ -83,6 +83,7 @@ async function sequenceBatch(
     checkPlace(name, batch, ledger);
     for (;;) {
       try {
+        await declareNotes(name, intake, batch);
         return await intake.sequence(submissionOf(name, intake, batch), signal);
       } catch (error) {
         if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
@@ -113,16 +114,28 @@ function checkPlace(name: string, { partition, position, events }: SourceBatch, 
 }
 
 function submissionOf(name: string, intake: PullOptions['intake'], batch: SourceBatch): Submission {
-  const { events, partition, position } = batch;
+  const { events, partition, position, closes = false } = batch;
   return {
     source: name,
     checked: checkEvents(events, (body, shape) => intake.check(name, body, shape)),
     partition,
     position,
+    closesPartition: closes,
     positions: events.map((event) => event.position),
     partial: true,
     declare: (rejected) => declareRefused(name, intake, batch, rejected),
   };
+}
+
+/**
+ * Tells what the source has to say before the run that goes with it. The key is the same when a crash makes the source say it again,
+ * so that it is told once.
+ */
+async function declareNotes(name: string, intake: PullOptions['intake'], { partition, position, notes = [] }: SourceBatch): Promise<void> {
+  for (const [place, { type, facts }] of notes.entries()) {
+    const key = position === null ? undefined : hash('sha256', JSON.stringify([name, partition, position, place]), 'base64url');
+    await intake.control(type, { source: name, partition, ...facts }, key);
+  }
 }
 
 /**

@@ -103,13 +103,14 @@ export function createSequencer(parts: SequencerParts): Sequencer {
     }
   }
 
-  function append({ source, position = null }: Submission, work: Work, plan: Plan, room: Room): Sequenced {
+  function append({ source, position = null, closesPartition = false }: Submission, work: Work, plan: Plan, room: Room): Sequenced {
     const { count } = plan;
     const first = asIndex(ledger.assigned());
     const picked = { places: plan.places, count, n: ledger.sequence(source) };
     const written = parts.writer.write(work.envelope, work.columns, picked, parts.receivedAt.next(), work.bytesMax);
     const { bytes, offsets } = written;
-    const appended = ledger.append({ source, partition: work.envelope.partition, position, bytes, offsets, count }, asSize(first), room);
+    const { partition } = work.envelope;
+    const appended = ledger.append({ source, partition, position, closesPartition, bytes, offsets, count }, asSize(first), room);
     for (let k = 0; k < count; k++) {
       identities.add(source, bytes, written.idStarts[k] as number, written.idEnds[k] as number, asIndex(first + k));
     }

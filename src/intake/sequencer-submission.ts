@@ -20,6 +20,8 @@ export interface Submission {
   readonly partition?: string | null;
   /** Where the source resumes after these events. With it, the run is appended also when it holds no entry. */
   readonly position?: Position | null;
+  /** True when the source will never use this partition again. */
+  readonly closesPartition?: boolean;
   /** The position of each event, by place. */
   readonly positions?: readonly (Position | null)[];
   /** `false`: one event that cannot be accepted refuses all of them. */

@@ -3,6 +3,7 @@ import type { Background, Ports } from '../contracts/ports.ts';
 import { openBackground } from './background.ts';
 import { openClock } from './clock.ts';
 import { openDisk } from './disk.ts';
+import { foreignFiles } from './files.ts';
 import { openHttp } from './http-client.ts';
 import { type LogLevel, openLog } from './log.ts';
 import { openRandom } from './random.ts';
@@ -44,6 +45,7 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
     clock: openClock(),
     random: openRandom(),
     disk: ownDisk,
+    files: foreignFiles,
     http,
     background: background ?? NO_BACKGROUND,
     log,

@@ -19,6 +19,8 @@ export class ListSource implements Source {
   onePosition = false;
   /** Stands before the position of every event. */
   prefix = '';
+  /** What else batch `k` says. */
+  more: (k: number) => Partial<SourceBatch> = () => ({});
   readonly #batches: readonly (readonly string[])[];
   readonly #partition: string | null;
 
@@ -46,6 +48,7 @@ export class ListSource implements Source {
       partition: this.#partition,
       position,
       events,
+      ...this.more(k),
       settle: async (outcome) => {
         const { settling } = this;
         this.settling = Promise.resolve();

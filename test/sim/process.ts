@@ -11,6 +11,8 @@ export function portsOf(world: World, life: Life, disk: VirtualDisk): Ports {
     clock: clockOf(world, life),
     random: world.chance.fork(`process/${life.number}`),
     disk: disk.portOf(life),
+    // No other program writes files on this machine.
+    files: { list: async () => [], stat: async () => null, open: async () => null },
     http: noHttp,
     background: { run: (job) => Promise.reject(new Error(`there is no job ${job}`)) },
     log: logOf(world, life),
