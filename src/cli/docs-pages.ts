@@ -143,6 +143,7 @@ function keyRows(prefix: string, { properties = {}, required = [] }: JsonSchema)
 }
 
 function defaultText({ default: value }: JsonSchema): string {
+  if (value === '') return '(empty)';
   return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? `\`${value}\`` : '';
 }
 
@@ -161,10 +162,10 @@ function valueText(schema: JsonSchema): string {
   return 'text';
 }
 
-/** The example that a schema gives of itself, or the keys that it needs. */
+/** The settings that a schema with a choice between keys gives itself, or the keys that it needs with their examples. */
 function smallestOf(schema: JsonSchema): unknown {
-  const { properties = {}, required = [] } = schema;
-  if (Array.isArray(schema['examples'])) return exampleOf(schema);
+  const { properties = {}, required = [], smallest } = schema;
+  if (smallest !== undefined) return smallest;
   return Object.fromEntries(required.map((key) => [key, exampleOf(properties[key] ?? {})]));
 }
 

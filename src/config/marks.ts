@@ -5,7 +5,12 @@ import type { JsonSchema } from './json-schema.ts';
 export const HIDDEN = '(hidden)';
 
 /** Gives back the value with every part changed that its schema marks. Parts without a mark stay as they are. */
-export function changeMarked(schema: JsonSchema, value: unknown, mark: keyof KeyMarks, change: (value: unknown) => unknown): unknown {
+export function changeMarked(
+  schema: JsonSchema,
+  value: unknown,
+  mark: Exclude<keyof KeyMarks, 'smallest'>,
+  change: (value: unknown) => unknown,
+): unknown {
   if (value === undefined) return value;
   if (schema[mark] === true) return change(value);
   let changed: unknown = value;

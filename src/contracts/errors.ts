@@ -150,6 +150,11 @@ export const ERROR_CODES = {
     action:
       'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or set `on_reject: quarantine`.',
   },
+  SINK_PACKAGE_MISSING: {
+    remedy: 'halt',
+    means: 'The settings of the destination need a package that is not installed, because few need it.',
+    action: 'Install the package that the message names beside waybill and start again, or use settings that do not need it.',
+  },
   SINK_FAILED: {
     remedy: 'halt',
     unknown: true,

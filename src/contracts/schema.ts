@@ -15,4 +15,6 @@ export interface SchemaError {
 export interface KeyMarks {
   readonly secret?: true;
   readonly path?: true;
+  /** On a schema as a whole that leaves a choice between keys: settings that fit it, for what its page says about the default. */
+  readonly smallest?: Readonly<Record<string, unknown>>;
 }

@@ -52,7 +52,7 @@ const config = z
     path: ['secret'],
     error: 'set either `secret` or `secrets`',
   })
-  .meta({ examples: [{ url: 'https://hooks.example/waybill', secret: `whsec_${'A'.repeat(32)}` }] });
+  .meta({ smallest: { url: 'https://hooks.example/waybill', secret: `whsec_${'A'.repeat(32)}` } });
 
 /** The settings of a `webhook` destination. */
 export type WebhookConfig = z.output<typeof config>;

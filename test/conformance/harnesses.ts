@@ -1,14 +1,17 @@
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type ObjectStoreOptions, startObjectStore } from '../../src/cli/demo/object-store.ts';
 import type { CodecType } from '../../src/codecs/table.ts';
 import type { SinkDefinition } from '../../src/contracts/sink.ts';
 import { file } from '../../src/sinks/file.ts';
 import { http } from '../../src/sinks/http.ts';
+import { s3 } from '../../src/sinks/s3.ts';
 import type { SinkType } from '../../src/sinks/table.ts';
 import { webhook } from '../../src/sinks/webhook.ts';
 import { type Held, heldIn } from './batches.ts';
 import { startHttpReceiver } from './http-receiver.ts';
+import { heldInStore, storeTrouble } from './s3-peer.ts';
 import { type SinkHarness, sinkConformance } from './sink.ts';
 import { troubledDisk } from './troubled-disk.ts';
 import { readWebhook } from './webhook-receiver.ts';
@@ -22,6 +25,11 @@ export const sinkHarnesses = {
   http: () => {
     sinkConformance(http, httpHarness('a receiver that keeps repeats', { idempotent: false, compress: 'none' }));
     sinkConformance(http, httpHarness('a receiver that drops repeats', { idempotent: true, compress: 'zstd' }));
+  },
+  s3: () => {
+    sinkConformance(s3, s3Harness('a store that keeps conditions', { conditions: 'honoured', compress: 'gzip' }));
+    sinkConformance(s3, s3Harness('a store that ignores conditions', { conditions: 'ignored', compress: 'zstd' }));
+    sinkConformance(s3, s3Harness('a store that refuses conditions', { conditions: 'refused', compress: 'none' }));
   },
   webhook: () => {
     sinkConformance(webhook, webhookHarness('a receiver that keeps repeats', { idempotent: false }));
@@ -120,6 +128,41 @@ function webhookHarness(name: string, settings: { idempotent: boolean }): SinkHa
       };
     },
     skip: RECEIVER_CANNOT,
+  };
+}
+
+function s3Harness(
+  name: string,
+  { conditions, compress }: { conditions: ObjectStoreOptions['conditions']; compress: string },
+): SinkHarness<ConfigOf<typeof s3>> {
+  return {
+    name,
+    async start(ports) {
+      const keys = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret+key/that-nobody-may-see' };
+      const store = await startObjectStore({ ...keys, bucket: 'audit', region: 'eu-central-1', conditions });
+      const session = 'session-token-that-nobody-may-see';
+      return {
+        config: parsed(s3, {
+          endpoint: store.url,
+          bucket: 'audit',
+          prefix: 'acme/',
+          region: 'eu-central-1',
+          access_key_id: keys.accessKeyId,
+          secret_access_key: keys.secretAccessKey,
+          session_token: session,
+          compress,
+        }),
+        ports,
+        secrets: [keys.secretAccessKey, session],
+        received: async () => heldInStore(store),
+        trouble: (kind, giveUp) => store.interfere(storeTrouble(kind, giveUp)),
+        heal: () => store.interfere(() => null),
+        stop: () => store.stop(),
+      };
+    },
+    skip: [
+      { test: 'a batch out of turn changes nothing', reason: 'a store takes objects in any order: their names say where they belong' },
+    ],
   };
 }
 
