@@ -1,3 +1,5 @@
+import type { Leaves } from './leaves.ts';
+
 /** A configuration that was read and checked: every value is there, in milliseconds and bytes, and every path is absolute. */
 export interface Config {
   /** The absolute path of the file that it was read from. */
@@ -13,6 +15,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** The file as it may be shown: references are not replaced, and every secret is hidden. */
   readonly shown: unknown;
+  /** A digest of every value by its path, secrets among them: two configurations are compared by these. They are never shown or written. */
+  readonly digests: Leaves;
 }
 
 /** How much the process says about its work. */

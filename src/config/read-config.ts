@@ -6,6 +6,7 @@ import { closest } from './closest.ts';
 import type { ApiConfig, Config, DestinationConfig, SourceConfig } from './config.ts';
 import { type ConfigFault, type Fitted, faultText, fit, type PathFault } from './faults.ts';
 import { type Adapters, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from './json-schema.ts';
+import { digestsOf } from './leaves.ts';
 import { changeMarked, hideSecrets } from './marks.ts';
 import { type ConfigPath, readYaml } from './places.ts';
 import { type Readers, replaceReferences } from './references.ts';
@@ -91,6 +92,7 @@ class Reading {
       drainMs: drain,
       logLevel,
       shown,
+      digests: digestsOf(value),
     };
   }
 

@@ -23,6 +23,16 @@ export const ERROR_CODES = {
     means: 'There is no configuration file at this path.',
     action: 'Run `waybill init` to write a starter file, or name yours with `-c FILE`.',
   },
+  RELOAD_REFUSED: {
+    remedy: 'halt',
+    means: 'The changed configuration asks for something that cannot change while the process runs. Nothing was changed.',
+    action: 'Do what the message says for each key, or put the old value back, then run `waybill reload` again.',
+  },
+  RELOAD_FAILED: {
+    remedy: 'halt',
+    means: 'A part of the changed configuration could not be started, so everything is as it was before.',
+    action: 'Correct what the message names, then run `waybill reload` again; `waybill check --connect` finds most of it beforehand.',
+  },
   LEDGER_MISSING: {
     remedy: 'halt',
     means: 'The directory named by `ledger.path` holds no ledger.',

@@ -39,8 +39,12 @@ export class PartSet<Config extends { readonly name: string }, Part> {
   async stop(name: string, drainMs: number): Promise<void> {
     const part = this.#parts.get(name);
     assert(part !== undefined, `${name} is stopped once`);
-    await this.#kind.close(part, drainMs);
-    this.#parts.delete(name);
+    try {
+      await this.#kind.close(part, drainMs);
+    } finally {
+      // Whatever became of it, it is not at work any more.
+      this.#parts.delete(name);
+    }
   }
 
   /** Closes all parts, at the same time. */

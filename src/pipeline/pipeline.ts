@@ -1,4 +1,6 @@
-import type { Config } from '../config/config.ts';
+import type { Config, DestinationConfig, SourceConfig } from '../config/config.ts';
+import type { ReloadPlan } from '../config/plan-reload.ts';
+import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Destination } from '../delivery/destination.ts';
 import { type Intake, openIntake } from '../intake/sequencer.ts';
@@ -6,10 +8,13 @@ import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import { openIdentities } from '../ledger/identities/identities.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
 import { openTree } from '../tree/follower.ts';
+import { type ChangeableConfig, changeParts } from './change.ts';
+import { type ConfigAuthor, openConfigNote } from './config-note.ts';
 import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
 import { startScrubbing } from './scrubbing.ts';
+import { isPushed, type PulledSource, sourceKind } from './sources.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
 import { openWatchdog } from './watchdog.ts';
 
@@ -20,9 +25,18 @@ export const JOBS: URL = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' :
 export interface Pipeline {
   readonly ledger: Ledger;
   readonly intake: Intake;
+  /** The configuration at work: another one after a change. */
+  readonly config: Config;
+  /** The pull sources as they are now, like the destinations. */
+  readonly sources: ReadonlyMap<string, PulledSource>;
   /** The destinations as they are now: whoever keeps the map sees what a reload starts and stops. */
   readonly destinations: ReadonlyMap<string, Destination>;
   status(): PipelineStatus;
+  /**
+   * Goes over to another configuration by its plan, which has nothing refused: only what is named there is touched. Rejects with `RELOAD_FAILED`,
+   * and everything is as before, when a part cannot be started. One change at a time, and none during a stop.
+   */
+  change(next: Config, plan: ReloadPlan, by: ConfigAuthor): Promise<void>;
   /** Resolves with the reason once the process cannot go on: what was acknowledged is kept, and a restart is needed. */
   readonly failed: Promise<Error>;
   /**
@@ -80,12 +94,19 @@ async function open(
   // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
   opened.push(() => destinations.stopAll(0));
   for (const destination of config.destinations) await destinations.start(destination);
+  const pulled = new PartSet(sourceKind(ledger, intake, ports), watchdog);
+  opened.push(() => pulled.stopAll(0));
+  for (const source of pulledOf(config)) await pulled.start(source);
   const scrubbing = startScrubbing(ledger, ports);
   opened.push(() => scrubbing.close());
   const space = await watchFreeSpace(path, ports);
   opened.push(() => space.close());
+  const note = openConfigNote(ledger.journal, intake, ports.log);
+  await note.note(config.shown, { how: 'start' });
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
+  const parts = { sources: pulled, destinations, intake, ledger };
+  let current = config;
   const status = (): PipelineStatus =>
     pipelineStatus({
       ledger,
@@ -94,19 +115,41 @@ async function open(
       tree,
       destinations: destinations.parts,
       damage: scrubbing.damage(),
-      limitBytes: config.ledger.limitBytes,
+      limitBytes: current.ledger.limitBytes,
       freeBytes: space.bytes(),
       openMs: ports.clock.monotonic() - openedAt,
     });
   return {
     ledger,
     intake,
+    get config() {
+      return current;
+    },
+    sources: pulled.parts,
     destinations: destinations.parts,
     status,
+    async change(next, plan, by) {
+      await changeParts(parts, plan, changeable(current), changeable(next)).catch((error: unknown) => {
+        // Neither the new configuration nor the old one is at work: only a restart is left.
+        if (!(isWaybillError(error) && error.code === 'RELOAD_FAILED')) watchdog.watch(Promise.reject(error));
+        throw error;
+      });
+      current = next;
+      await note.note(next.shown, by, plan.changed);
+    },
     failed: watchdog.failed,
     async stop({ drainMs }) {
+      await pulled.stopAll(drainMs);
       await destinations.stopAll(drainMs);
       await closeAll();
     },
   };
+}
+
+function pulledOf({ sources }: Config): readonly SourceConfig[] {
+  return sources.filter(({ type }) => !isPushed(type));
+}
+
+function changeable(config: Config): ChangeableConfig<SourceConfig, DestinationConfig> {
+  return { ...config, pulled: pulledOf(config) };
 }
