@@ -90,8 +90,8 @@ function partChanges<Part extends { readonly name: string }>(
 }
 
 /** A destination without what is only read when it has no cursor. */
-function whileOpen({ start: _, ...rest }: DestinationConfig): Omit<DestinationConfig, 'start'> {
-  return rest;
+function whileOpen(config: DestinationConfig): unknown {
+  return { ...config, start: null };
 }
 
 function listenersOf({ api }: Config): readonly { readonly name: string }[] {

@@ -3,13 +3,11 @@ import type { ReloadPlan } from '../config/plan-reload.ts';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Destination } from '../delivery/destination.ts';
-import { type Intake, openIntake } from '../intake/sequencer.ts';
-import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
-import { openIdentities } from '../ledger/identities/identities.ts';
+import type { Intake } from '../intake/sequencer.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
-import { openTree } from '../tree/follower.ts';
 import { type ChangeableConfig, changeParts } from './change.ts';
 import { type ConfigAuthor, openConfigNote } from './config-note.ts';
+import { type Closers, openCore } from './core.ts';
 import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
@@ -46,47 +44,22 @@ export interface Pipeline {
   stop(options: { readonly drainMs: number }): Promise<void>;
 }
 
-/** Memory for what was read and written last, so that live destinations never touch the disk. */
-const RING_BYTES = 8 << 20;
-
 /** Opens what the configuration names, in the order of the data. What was opened is closed again when a later part cannot be. */
 export async function startPipeline(config: Config, ports: OpenPorts): Promise<Pipeline> {
-  const opened: (() => Promise<unknown>)[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const close of opened.toReversed()) await close();
-    opened.length = 0;
-  };
+  const opened: Closers = [];
   try {
-    return await open(config, ports, opened, closeAll);
+    return await open(config, ports, opened);
   } catch (error) {
-    await closeAll();
+    await closeAll(opened);
     throw error;
   }
 }
 
-async function open(
-  config: Config,
-  ports: OpenPorts,
-  opened: (() => Promise<unknown>)[],
-  closeAll: () => Promise<void>,
-): Promise<Pipeline> {
-  const { path } = config.ledger;
+async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<Pipeline> {
   const watchdog = openWatchdog();
-  const ledger = await openEmbeddedLedger({ ...config.ledger, ringBytes: RING_BYTES }, ports);
-  opened.push(() => ledger.close());
-  watchdog.watch(ledger.failed);
+  const core = await openCore(config, ports, opened, watchdog);
+  const { ledger, intake } = core;
   const openedAt = ports.clock.monotonic();
-  const identities = await openIdentities({ path: `${path}/identities` }, ledger, ports, ({ at, through }) =>
-    ports.log.info('reading identities', { at, through }),
-  );
-  opened.push(() => identities.close());
-  const tree = await openTree(`${path}/tree`, ledger, ports);
-  opened.push(() => tree.close());
-  watchdog.watch(tree.failed);
-  const sources = new Map(config.sources.map((source) => [source.name, source]));
-  const intake = await openIntake({ ledger, identities, ports, sources, refusedPath: `${path}/refused` });
-  opened.push(() => intake.close());
-  watchdog.watch(intake.failed);
   const destinations = new PartSet(
     destinationKind(ledger, intake, () => ports.withOwnDisk()),
     watchdog,
@@ -99,51 +72,52 @@ async function open(
   for (const source of pulledOf(config)) await pulled.start(source);
   const scrubbing = startScrubbing(ledger, ports);
   opened.push(() => scrubbing.close());
-  const space = await watchFreeSpace(path, ports);
+  const space = await watchFreeSpace(config.ledger.path, ports);
   opened.push(() => space.close());
   const note = openConfigNote(ledger.journal, intake, ports.log);
   await note.note(config.shown, { how: 'start' });
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
-  const parts = { sources: pulled, destinations, intake, ledger };
   let current = config;
-  const status = (): PipelineStatus =>
-    pipelineStatus({
-      ledger,
-      identities,
-      intake,
-      tree,
-      destinations: destinations.parts,
-      damage: scrubbing.damage(),
-      limitBytes: current.ledger.limitBytes,
-      freeBytes: space.bytes(),
-      openMs: ports.clock.monotonic() - openedAt,
-    });
   return {
     ledger,
     intake,
+    sources: pulled.parts,
+    destinations: destinations.parts,
+    failed: watchdog.failed,
     get config() {
       return current;
     },
-    sources: pulled.parts,
-    destinations: destinations.parts,
-    status,
+    status: () =>
+      pipelineStatus({
+        ...core,
+        destinations: destinations.parts,
+        damage: scrubbing.damage(),
+        limitBytes: current.ledger.limitBytes,
+        freeBytes: space.bytes(),
+        openMs: ports.clock.monotonic() - openedAt,
+      }),
     async change(next, plan, by) {
-      await changeParts(parts, plan, changeable(current), changeable(next)).catch((error: unknown) => {
-        // Neither the new configuration nor the old one is at work: only a restart is left.
-        if (!(isWaybillError(error) && error.code === 'RELOAD_FAILED')) watchdog.watch(Promise.reject(error));
-        throw error;
-      });
+      await changeParts({ sources: pulled, destinations, intake, ledger }, plan, changeable(current), changeable(next)).catch(
+        (error: unknown) => {
+          // Neither the new configuration nor the old one is at work: only a restart is left.
+          if (!(isWaybillError(error) && error.code === 'RELOAD_FAILED')) watchdog.watch(Promise.reject(error));
+          throw error;
+        },
+      );
       current = next;
       await note.note(next.shown, by, plan.changed);
     },
-    failed: watchdog.failed,
     async stop({ drainMs }) {
       await pulled.stopAll(drainMs);
       await destinations.stopAll(drainMs);
-      await closeAll();
+      await closeAll(opened);
     },
   };
+}
+
+async function closeAll(opened: Closers): Promise<void> {
+  for (const close of opened.splice(0).toReversed()) await close();
 }
 
 function pulledOf({ sources }: Config): readonly SourceConfig[] {

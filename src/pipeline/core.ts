@@ -1,0 +1,41 @@
+import type { Config } from '../config/config.ts';
+import { type Intake, openIntake } from '../intake/sequencer.ts';
+import { type EmbeddedLedger, openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
+import { type OpenIdentities, openIdentities } from '../ledger/identities/identities.ts';
+import type { OpenPorts } from '../runtime/ports.ts';
+import { openTree, type Tree } from '../tree/follower.ts';
+import type { Watchdog } from './watchdog.ts';
+
+/** What every pipeline has, whatever its sources and destinations are. It stays open as long as the process runs. */
+export interface Core {
+  readonly ledger: EmbeddedLedger;
+  readonly identities: OpenIdentities;
+  readonly tree: Tree;
+  readonly intake: Intake;
+}
+
+/** What has to be closed when the pipeline ends, or when it cannot be opened whole. The last one is closed first. */
+export type Closers = (() => Promise<unknown>)[];
+
+/** Memory for what was read and written last, so that live destinations never touch the disk. */
+const RING_BYTES = 8 << 20;
+
+/** Opens the ledger and what belongs to it, in the order of the data. */
+export async function openCore(config: Config, ports: OpenPorts, opened: Closers, watchdog: Watchdog): Promise<Core> {
+  const { path } = config.ledger;
+  const ledger = await openEmbeddedLedger({ ...config.ledger, ringBytes: RING_BYTES }, ports);
+  opened.push(() => ledger.close());
+  watchdog.watch(ledger.failed);
+  const identities = await openIdentities({ path: `${path}/identities` }, ledger, ports, ({ at, through }) =>
+    ports.log.info('reading identities', { at, through }),
+  );
+  opened.push(() => identities.close());
+  const tree = await openTree(`${path}/tree`, ledger, ports);
+  opened.push(() => tree.close());
+  watchdog.watch(tree.failed);
+  const sources = new Map(config.sources.map((source) => [source.name, source]));
+  const intake = await openIntake({ ledger, identities, ports, sources, refusedPath: `${path}/refused` });
+  opened.push(() => intake.close());
+  watchdog.watch(intake.failed);
+  return { ledger, identities, tree, intake };
+}
