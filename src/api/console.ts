@@ -61,7 +61,8 @@ interface Served {
 }
 
 /**
- * The routes of the page: `/`, and one for each of its other files. The files are the ones given and no others, so no path leads anywhere else.
+ * The routes of the page: `/`, and one for each of its other files. The files are the ones given and no others, so no path leads anywhere
+ * else.
  * The page itself holds nothing that needs a token; it asks for data with the token of whoever looks at it.
  */
 export function consoleRoutes(files: readonly ConsoleFile[], facts: ConsoleFacts): readonly Route[] {

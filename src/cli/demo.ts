@@ -1,20 +1,33 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../contracts/quantities.ts';
-import type { DemoOptions } from './demo/show.ts';
+import { isTerminal } from './machine.ts';
 import type { Terminal } from './terminal.ts';
+
+interface Words {
+  readonly headless?: boolean;
+  readonly for?: number;
+  readonly keep: boolean;
+  readonly json: boolean;
+}
+
+const HEADLESS_MS = 10_000;
+const MINUTE_MS = 45_000;
 
 /** `waybill demo`: the real thing in a minute, in a directory of its own, with a kill in the middle and a verdict at the end. */
 export function addDemo(program: Command, terminal: Terminal, done: (code: number) => void): void {
   program
     .command('demo')
-    .description('run an application, a ledger and two destinations for a moment, kill it in the middle, and compare everything')
-    .option('--headless', 'print the flow line by line and end by itself (this is what it always does without a console)', false)
-    .option('--for <duration>', 'how long the load lasts, from 4s to 10m', demoDuration, 10_000)
-    .option('--json', 'answer in JSON, for programs; the flow goes to standard error', false)
+    .description('run three applications, a ledger and three destinations on this machine, and see them in a browser')
+    .option('--headless', 'print the flow line by line, kill the process in the middle, compare everything, and end')
+    .option('--no-headless', 'serve the page until ctrl-c; without either of the two: on a terminal the page, else headless')
+    .option('--for <duration>', 'how long the load of a headless demo or the guided minute of the page lasts, from 4s to 10m', demoDuration)
+    .option('--keep', 'keep the directory of the demo', false)
+    .option('--json', 'answer in JSON, for programs, which is headless; the flow goes to standard error', false)
     .addHelpText('after', '\nExamples:\n  $ waybill demo\n  $ waybill demo --headless --for 30s')
-    .action(async (options: DemoOptions) => {
+    .action(async (words: Words) => {
       const { runDemo } = await import('./demo/show.ts');
-      done(await runDemo(options, terminal));
+      const headless = words.json || (words.headless ?? !isTerminal());
+      done(await runDemo({ ...words, headless, for: words.for ?? (headless ? HEADLESS_MS : MINUTE_MS) }, terminal));
     });
 }
 

@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, type Serializable, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
@@ -86,6 +86,11 @@ export function filesUnder(directory: string): string[] {
     .toSorted();
 }
 
+/** Whether a person reads standard output. */
+export function isTerminal(): boolean {
+  return process.stdout.isTTY;
+}
+
 /** Ends this process after `ms` if something that nobody closed still keeps it alive. */
 export function exitSoon(ms: number): void {
   setTimeout(() => process.exit(), ms).unref();
@@ -111,6 +116,42 @@ export function spawnHere(script: string, args: readonly string[]): ChildProcess
 /** Starts a script with the Node that runs this process, its three streams at our end of pipes. */
 export function spawnPiped(script: string, args: readonly string[]): PipedChild {
   return spawn(process.execPath, [script, ...args], { stdio: 'pipe' });
+}
+
+/**
+ * The same with a fourth stream, over which the child asks: `answer` is given what it asks, and its answer is sent back. A question that
+ * cannot be answered any more is dropped, as the child is gone then.
+ */
+export function spawnWithChannel(script: string, args: readonly string[], answer: (question: unknown) => Promise<unknown>): PipedChild {
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'pipe', 'ipc'] });
+  child.on('message', (message: { readonly id: number; readonly question: unknown }) => {
+    answer(message.question).then(
+      (value) => child.connected && child.send({ id: message.id, answer: value as Serializable }, () => {}),
+      (error: unknown) => child.connected && child.send({ id: message.id, error: String(error) }, () => {}),
+    );
+  });
+  return child as PipedChild;
+}
+
+/** The other end of `spawnWithChannel`, in the child. `gone` is called once nobody is there to answer any more. */
+export function openChannel(gone: () => void): { ask(question: unknown): Promise<unknown> } {
+  const waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  let asked = 0;
+  process.on('message', ({ id, answer, error }: { readonly id: number; readonly answer?: unknown; readonly error?: string }) => {
+    if (error === undefined) waiting.get(id)?.resolve(answer);
+    else waiting.get(id)?.reject(new Error(error));
+    waiting.delete(id);
+  });
+  process.on('disconnect', gone);
+  return {
+    ask(question) {
+      asked += 1;
+      const answer = Promise.withResolvers<unknown>();
+      waiting.set(asked, answer);
+      process.send?.({ id: asked, question });
+      return answer.promise;
+    },
+  };
 }
 
 /** The path of the command itself, as `npx waybill` starts it. */

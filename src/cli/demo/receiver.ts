@@ -1,16 +1,17 @@
 /**
  * The receiving end of the demo, a process of its own: what an application that takes Waybill's deliveries over HTTP does.
  * It keeps the index that it needs next; a batch that begins there is stored, one that it has already is answered and dropped.
- * `GET /received` gives everything that it stored, `GET /repeats` how many batches it dropped; `POST /away?ms=N` makes it answer 503
- * for a while.
+ * `GET /received` gives everything that it stored, `GET /repeats` how many batches it dropped; after `POST /broken` it answers 503,
+ * until `POST /whole`. The argument is how long it takes for an answer, in milliseconds: a receiver elsewhere is not as near as this one.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+const answerMs = Number(process.argv[2] ?? 0);
 const stored: Buffer[] = [];
 let next = 0;
 let repeats = 0;
-let awayUntil = 0;
+let broken = false;
 
 const server = createServer((request, response) => {
   const parts: Buffer[] = [];
@@ -21,17 +22,20 @@ const server = createServer((request, response) => {
 });
 
 function answer(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://receiver');
+  const { pathname } = new URL(request.url ?? '/', 'http://receiver');
   if (request.method === 'GET' && pathname === '/received') {
     response.end(Buffer.concat(stored));
   } else if (request.method === 'GET' && pathname === '/repeats') {
     response.end(String(repeats));
-  } else if (request.method === 'POST' && pathname === '/away') {
-    awayUntil = Date.now() + Number(searchParams.get('ms') ?? 0);
-    response.end();
+  } else if (request.method === 'POST' && (pathname === '/broken' || pathname === '/whole')) {
+    broken = pathname === '/broken';
+    response.setHeader('content-type', 'application/json');
+    response.end('{}');
   } else if (request.method === 'POST' && pathname === '/in') {
-    response.statusCode = take(request, body);
-    response.end();
+    setTimeout(() => {
+      response.statusCode = take(request, body);
+      response.end();
+    }, answerMs);
   } else {
     response.statusCode = 404;
     response.end();
@@ -39,7 +43,7 @@ function answer(request: IncomingMessage, body: Buffer, response: ServerResponse
 }
 
 function take(request: IncomingMessage, body: Buffer): number {
-  if (Date.now() < awayUntil) return 503;
+  if (broken) return 503;
   const from = Number(request.headers['waybill-from']);
   const through = Number(request.headers['waybill-through']);
   if (!Number.isSafeInteger(from) || !Number.isSafeInteger(through) || through < from) return 400;

@@ -17,8 +17,24 @@ export interface SendTarget {
   readonly token: string;
 }
 
-/** How long a sender waits between two requests. */
-const PAUSE_MS = 50;
+/** How fast a sender sends. */
+export interface Pace {
+  /** The most events in a request. */
+  readonly eventsMax: number;
+  /** How long it waits between two requests. */
+  readonly pauseMs: number;
+}
+
+/** One sender. */
+export interface Sender {
+  readonly producer: string;
+  readonly story: Story;
+  readonly target: SendTarget;
+  readonly pace: Pace;
+  /** Resolves when the next request may begin. */
+  readonly pass: () => Promise<void>;
+}
+
 const PAUSE_AFTER_FAILURE_MS = 100;
 
 /**
@@ -26,9 +42,7 @@ const PAUSE_AFTER_FAILURE_MS = 100;
  * until it is acknowledged, and sends the same bytes with the same identity again when it does not know. `ended` gives up.
  */
 export async function sendStory(
-  producer: string,
-  story: Story,
-  target: SendTarget,
+  { producer, story, target, pace, pass }: Sender,
   sent: Sent,
   ports: Pick<Ports, 'clock' | 'random' | 'http'>,
   stopping: AbortSignal,
@@ -37,7 +51,8 @@ export async function sendStory(
   let last: StoryEvent | null = null;
   let doubled = false;
   while (!stopping.aborted) {
-    const count = 4 + Math.floor(ports.random.next() * 16);
+    await pass();
+    const count = 1 + Math.floor(ports.random.next() * pace.eventsMax);
     const events = Array.from({ length: count }, () => story.next(producer, ports.clock.now()));
     // Once, an application repeats itself: it had the answer and lost it.
     if (last !== null && !doubled) {
@@ -46,7 +61,8 @@ export async function sendStory(
     }
     await sendUntilTaken(events, target, sent, ports, ended);
     last = events.at(-1) ?? null;
-    await ports.clock.sleep(PAUSE_MS, stopping).catch(() => {});
+    // Never in step, as real applications are not.
+    await ports.clock.sleep(pace.pauseMs * (0.5 + ports.random.next()), stopping).catch(() => {});
   }
 }
 

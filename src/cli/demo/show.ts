@@ -1,42 +1,58 @@
 import { durationText } from '../../contracts/quantities.ts';
-import { openPorts } from '../../runtime/ports.ts';
+import { type OpenPorts, openPorts } from '../../runtime/ports.ts';
 import { listenToSignals } from '../../runtime/signals.ts';
 import { EXIT } from '../exit.ts';
 import type { Terminal } from '../terminal.ts';
 import { playDemo } from './play.ts';
+import { showPage } from './show-page.ts';
 import { openStage } from './stage.ts';
 import type { Finding } from './verdict.ts';
 
 /** What the demo is asked for. */
 export interface DemoOptions {
-  /** How long the load lasts, in milliseconds. */
+  /** Print the flow and end, or show the page until it is interrupted. */
+  readonly headless: boolean;
+  /** How long the load of a headless demo lasts, or the guided minute of the page; in milliseconds. */
   readonly for: number;
+  readonly keep: boolean;
   readonly json: boolean;
 }
 
-/** Plays the demo and prints its verdict; gives the exit code. Everything that it started is gone afterwards. */
+/** Shows the demo; gives the exit code. Everything that it started is gone afterwards. */
 export async function runDemo(options: DemoOptions, terminal: Terminal): Promise<number> {
-  const say = (line: string): void => (options.json ? terminal.err(line) : terminal.out(line));
   const ending = new AbortController();
   const signals = listenToSignals({ stop: (signal) => ending.abort(new Error(`ended by ${signal}`)), reload: () => {} });
   const ports = await openPorts({ logLevel: 'error' });
-  say(`waybill demo: an application sends audit events to one ledger; a file and an HTTP receiver get them; ${durationText(options.for)}`);
+  try {
+    const good = options.headless
+      ? await playHeadless(options, ports, terminal, ending.signal)
+      : await showPage({ ports, terminal, lastsMs: options.for, keep: options.keep, ended: ending.signal });
+    return good ? EXIT.ok : EXIT.failed;
+  } finally {
+    await ports.close();
+    signals.close();
+  }
+}
+
+async function playHeadless(options: DemoOptions, ports: OpenPorts, terminal: Terminal, ended: AbortSignal): Promise<boolean> {
+  const say = (line: string): void => (options.json ? terminal.err(line) : terminal.out(line));
+  say('waybill demo: three applications send audit events to one ledger; a file, a webhook receiver and an object store get them');
+  say(`for ${durationText(options.for)}; see it in a browser with \`waybill demo --no-headless\``);
   say('');
   let good = false;
-  const stage = await openStage(ports.clock, () => Buffer.from(ports.random.bytes(24)).toString('hex'));
+  const stage = await openStage(ports.clock, () => Buffer.from(ports.random.bytes(24)).toString('hex'), null);
   try {
-    const findings = await playDemo(stage, ports, options.for, say, ending.signal);
+    const findings = await playDemo(stage, ports, options.for, say, ended);
     good = findings.every((finding) => finding.good);
     report(findings, good, options.json, terminal);
   } catch (error) {
     terminal.err(`the demo failed: ${error instanceof Error ? error.message : String(error)}\n${stage.logTail()}`);
   } finally {
-    await stage.close(!good && !ending.signal.aborted);
-    await ports.close();
-    signals.close();
+    const kept = options.keep || (!good && !ended.aborted);
+    await stage.close(kept);
+    if (kept) terminal.err(`everything is kept in ${stage.directory}`);
   }
-  if (!good && !ending.signal.aborted) terminal.err(`everything is kept in ${stage.directory}`);
-  return good ? EXIT.ok : EXIT.failed;
+  return good;
 }
 
 function report(findings: readonly Finding[], good: boolean, json: boolean, terminal: Terminal): void {

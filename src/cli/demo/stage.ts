@@ -9,45 +9,63 @@ import {
   ownScript,
   type PipedChild,
   spawnPiped,
+  spawnWithChannel,
   writeNewFile,
 } from '../machine.ts';
+import { APPLICATIONS, type Application } from './applications.ts';
+import { filePlace, openReceiver, type Place, type PlaceProcess } from './places.ts';
 
-/** Everything that the demo starts: a directory, the receiver, and `waybill run`, which may be killed and started again. */
+/** Everything that the demo starts: a directory, the far sides, and the pipeline, which may be killed and started again. */
 export interface Stage {
   readonly directory: string;
-  /** Where the file destination writes. */
-  readonly file: string;
   readonly api: string;
-  readonly producerToken: string;
+  /** For whoever looks at the page. */
+  readonly operatorToken: string;
+  /** The token of each application, by its name. */
+  readonly tokens: ReadonlyMap<string, string>;
   readonly client: ApiClient;
-  readonly receiver: ApiClient;
-  /** Starts `waybill run` and resolves once it accepts events. */
+  /** The far side of every destination. */
+  readonly places: readonly Place[];
+  /** Starts the pipeline and resolves once it accepts events. */
   start(ended: AbortSignal): Promise<void>;
   /** `kill -9`. Resolves once the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM. Resolves with the exit code. */
   stop(): Promise<number | null>;
-  /** The last lines that `waybill run` logged. */
+  /** How many batches came to any place a second time after a lost answer, and were dropped there. */
+  repeats(): Promise<number>;
+  /** The last lines that the pipeline logged. */
   logTail(): string;
   /** Ends every process. The directory goes only when nobody needs to look into it. */
   close(keepDirectory: boolean): Promise<void>;
 }
 
-const LOG_TAIL = 4_000;
+/** Answers what the page of the demo asks for. The answer crosses over to another process, so it is plain data. */
+export type PageAnswer = (request: unknown) => Promise<unknown>;
 
-/** Sets the stage: configuration, ledger, receiver. Nothing runs yet but the receiver. */
-export async function openStage(clock: Clock, token: () => string): Promise<Stage> {
+const LOG_TAIL = 4_000;
+/** Where somebody reads along, the receiver is as far away as one on the internet, and takes small batches. */
+const ANSWER_MS = 60;
+const SMALL_BATCH = 25;
+
+/**
+ * Sets the stage: configuration, ledger, far sides. Nothing runs yet but those. With `page` the pipeline has the routes of the demo, and
+ * asks `page` what to answer there; without it is a plain `waybill run`.
+ */
+export async function openStage(clock: Clock, token: () => string, page: PageAnswer | null): Promise<Stage> {
   const directory = makeTemporaryDirectory('waybill-demo');
-  const receiver = spawnPiped(ownScript('demo/receiver'), []);
-  const receiverUrl = `http://127.0.0.1:${await portOf(receiver)}`;
+  const hook = await openReceiver('hook', 'a webhook receiver', page === null ? 0 : ANSWER_MS);
+  const store = await openReceiver('store', 'an object store', 0);
+  const places = [filePlace('archive', join(directory.path, 'out/audit.ndjson')), hook, store];
   const port = await freePort();
-  const tokens = { operator: token(), producer: token() };
+  const operatorToken = token();
+  const tokens = new Map(APPLICATIONS.map(({ name }) => [name, token()]));
   const path = join(directory.path, 'waybill.yaml');
-  writeNewFile(path, configuration(port, receiverUrl, tokens), 0o600);
+  writeNewFile(path, configuration({ port, operatorToken, tokens, hook, store, small: page !== null }), 0o600);
   await create(path);
 
   const api = `http://127.0.0.1:${port}`;
-  const client = openClientAt(api, tokens.operator);
+  const client = openClientAt(api, operatorToken);
   let process: PipedChild | null = null;
   let log = '';
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> => {
@@ -59,36 +77,38 @@ export async function openStage(clock: Clock, token: () => string): Promise<Stag
   };
   return {
     directory: directory.path,
-    file: join(directory.path, 'out/audit.ndjson'),
     api,
-    producerToken: tokens.producer,
+    operatorToken,
+    tokens,
     client,
-    receiver: openClientAt(receiverUrl, null),
+    places,
     async start(ended) {
-      const child = spawnPiped(ownCommand(), ['run', '-c', path]);
+      const child =
+        page === null ? spawnPiped(ownCommand(), ['run', '-c', path]) : spawnWithChannel(ownScript('demo/pipeline'), ['-c', path], page);
       process = child;
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (log = `${log}${String(chunk)}`.slice(-LOG_TAIL)));
-      while (
-        !(await client.text('/readyz').then(
-          () => true,
-          () => false,
-        ))
-      ) {
-        if (child.exitCode !== null) throw new Error(`waybill run ended with ${child.exitCode}:\n${log}`);
+      while (!(await isReady(client))) {
+        if (child.exitCode !== null) throw new Error(`the pipeline ended with ${child.exitCode}:\n${log}`);
         await clock.sleep(25, ended);
       }
     },
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
+    repeats: async () => (await hook.repeats()) + (await store.repeats()),
     logTail: () => log,
     async close(keepDirectory) {
       await end('SIGKILL');
-      const ending = childEnd(receiver);
-      receiver.kill('SIGKILL');
-      await ending;
+      await Promise.all([hook.close(), store.close()]);
       if (!keepDirectory) directory.remove();
     },
   };
+}
+
+function isReady(client: ApiClient): Promise<boolean> {
+  return client.text('/readyz').then(
+    () => true,
+    () => false,
+  );
 }
 
 async function create(path: string): Promise<void> {
@@ -99,30 +119,37 @@ async function create(path: string): Promise<void> {
   if (code !== 0) throw new Error(`waybill init ended with ${code}:\n${said}`);
 }
 
-async function portOf(receiver: PipedChild): Promise<number> {
-  for await (const chunk of receiver.stdout) {
-    const { port } = JSON.parse(String(chunk)) as { readonly port: number };
-    // The pipe is not read to its end, and must not keep the demo waiting.
-    return port;
-  }
-  throw new Error('the receiver of the demo did not start');
+interface Facts {
+  readonly port: number;
+  readonly operatorToken: string;
+  readonly tokens: ReadonlyMap<string, string>;
+  readonly hook: PlaceProcess;
+  readonly store: PlaceProcess;
+  /** Whether the receiver takes small batches. */
+  readonly small: boolean;
 }
 
-function configuration(port: number, receiver: string, tokens: { readonly operator: string; readonly producer: string }): string {
+function configuration({ port, operatorToken, tokens, hook, store, small }: Facts): string {
+  const batch = small ? `, batch: { entries: ${SMALL_BATCH} }` : '';
   return `ledger:
   origin: demo.example/audit
   path: ./data
 api:
   listen: 127.0.0.1:${port}
   tokens:
-    - { name: demo, role: operator, token: ${tokens.operator} }
-    - { name: shop, role: producer, sources: [app], token: ${tokens.producer} }
+    - { name: demo, role: operator, token: ${operatorToken} }
+${forEach(({ name }) => `    - { name: ${name}, role: producer, sources: [${name}], token: ${tokens.get(name)} }`)}
 sources:
-  app: { type: http, schema: waybill/1, gap_after: 1s }
+${forEach(({ name }) => `  ${name}: { type: http, schema: waybill/1, gap_after: 1s }`)}
 destinations:
   archive: { type: file, path: ./out/audit.ndjson, start: beginning }
-  # The receiver keeps the index that it needs next and drops what it has, so a repeat does no harm there.
-  lake: { type: http, url: ${receiver}/in, idempotent: true, start: beginning, retry: { max: 500ms } }
+  # The receivers keep the index that they need next and drop what they have, so a repeat does no harm there.
+  hook: { type: http, url: ${hook.url}, idempotent: true, start: beginning, retry: { max: 500ms }${batch} }
+  store: { type: http, url: ${store.url}, idempotent: true, start: beginning, retry: { max: 500ms } }
 drain: 5s
 `;
+}
+
+function forEach(line: (application: Application) => string): string {
+  return APPLICATIONS.map(line).join('\n');
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkBody } from '../../intake/check.ts';
+import { APPLICATIONS } from './applications.ts';
 import { openStory } from './story.ts';
+
+const PRODUCERS = APPLICATIONS.map(({ producer }) => producer);
 
 /** The same numbers in every run: mulberry32. */
 function seededRandom() {
@@ -17,7 +20,7 @@ function seededRandom() {
 
 test('every event of the story is valid, under an identity of its own', () => {
   const story = openStory(seededRandom());
-  const events = Array.from({ length: 500 }, () => story.next('shop-1', Date.UTC(2026, 10, 24)));
+  const events = Array.from({ length: 500 }, (_, k) => story.next(PRODUCERS[k % 3] ?? '', Date.UTC(2026, 10, 24)));
   const body = Buffer.from(events.map(({ json }) => `${json}\n`).join(''));
   const checked = checkBody(body, 'lines', { schema: 'waybill/1', idField: null });
   assert.equal(checked.unreadable, undefined);

@@ -32,18 +32,22 @@ const AGENTS = ['Mozilla/5.0 (X11; Linux x86_64)', 'Mozilla/5.0 (Macintosh)', 'a
 type Scene = (pick: Pick) => Readonly<Record<string, unknown>>;
 type Pick = <Item>(items: readonly Item[]) => Item;
 
-/** How often each scene comes, and what it is. */
-const SCENES: readonly (readonly [number, Scene])[] = [
-  [30, login],
-  [12, failedLogin],
-  [8, grantRole],
-  [14, refund],
-  [10, exportReport],
-  [14, agentActs],
-  [8, changeSetting],
-  [4, rotateKey],
-];
-const WEIGHTS = SCENES.reduce((sum, [weight]) => sum + weight, 0);
+/** What happens where, by producer: how often each scene comes, and what it is. */
+const SCENES: Readonly<Record<string, readonly (readonly [number, Scene])[]>> = {
+  'shop-1': [
+    [30, login],
+    [12, failedLogin],
+    [14, refund],
+  ],
+  'backoffice-1': [
+    [12, login],
+    [8, grantRole],
+    [10, exportReport],
+    [8, changeSetting],
+    [4, rotateKey],
+  ],
+  'desk-1': [[1, agentActs]],
+};
 
 /** Opens a story. Everything that varies comes from `random`; identities are unique within one story. */
 export function openStory(random: Random): Story {
@@ -60,7 +64,7 @@ export function openStory(random: Random): Story {
       const event = {
         id,
         occurred_at: new Date(nowMs).toISOString(),
-        ...chooseScene(random)(pick),
+        ...chooseScene(producer, random)(pick),
         producer: { id: producer, epoch: 1, seq },
       };
       return { id, json: JSON.stringify(event) };
@@ -69,9 +73,10 @@ export function openStory(random: Random): Story {
   };
 }
 
-function chooseScene(random: Random): Scene {
-  let left = random.next() * WEIGHTS;
-  for (const [weight, scene] of SCENES) {
+function chooseScene(producer: string, random: Random): Scene {
+  const scenes = SCENES[producer] ?? [];
+  let left = random.next() * scenes.reduce((sum, [weight]) => sum + weight, 0);
+  for (const [weight, scene] of scenes) {
     left -= weight;
     if (left < 0) return scene;
   }
@@ -157,7 +162,13 @@ function agentActs(pick: Pick) {
     action: pick(['ticket.update', 'invoice.create', 'customer.read']),
     operation: 'execute',
     outcome: pick(['success', 'success', 'failure']),
-    actor: { type: 'agent', id: 'agent_desk', name: 'Desk assistant', on_behalf_of: [{ type: 'user', id: person.id }] },
+    actor: {
+      type: 'agent',
+      id: 'agent_desk',
+      name: 'Desk assistant',
+      on_behalf_of: [{ type: 'user', id: person.id, name: person.name }],
+      agent: { model: 'desk-assistant-2', session: `chat_${pick([70, 71, 72])}` },
+    },
     targets: [{ type: 'ticket', id: `t_${pick([811, 812, 813])}` }],
     description: `acting for ${person.name}`,
     tenant: pick(TENANTS),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compareHoldings, holdingOf, lookUpAcknowledged, lookUpGaps } from './verdict.ts';
+import { compareHoldings, differenceOf, holdingOf, lookUpAcknowledged, lookUpGaps } from './verdict.ts';
 
 const EVENT = '{"id":"evt_1","a":"ä"}';
 
@@ -51,5 +51,22 @@ describe('the verdict of the demo', () => {
     assert.ok(!lookUpGaps(LEDGER, 1).good);
     assert.ok(!lookUpGaps([...LEDGER, gap, gap], 1).good);
     assert.ok(!lookUpGaps([...LEDGER, line(3, 'x', '{"type":"producer.gap_closed"}', 'waybill')], 1).good);
+  });
+});
+
+describe('the difference between a place and the ledger', () => {
+  const [a = '', b = '', c = ''] = LEDGER;
+  const none = { lost: 0, repeated: 0, outOfOrder: 0, changed: 0 };
+
+  test('is counted entry by entry', () => {
+    assert.deepEqual(differenceOf(LEDGER, LEDGER), none);
+    assert.deepEqual(differenceOf(LEDGER, [a, c]), { ...none, lost: 1 });
+    assert.deepEqual(differenceOf(LEDGER, []), { ...none, lost: 3 });
+    assert.deepEqual(differenceOf(LEDGER, [a, b, b, c, c]), { ...none, repeated: 2 });
+    assert.deepEqual(differenceOf(LEDGER, [b, a, c]), { ...none, outOfOrder: 1 });
+    assert.deepEqual(differenceOf(LEDGER, [c, a, b]), { ...none, outOfOrder: 2 });
+    assert.deepEqual(differenceOf(LEDGER, [a, line(1, 'evt_2', '{ }'), c]), { ...none, changed: 1 });
+    assert.deepEqual(differenceOf(LEDGER, [...LEDGER, line(3, 'evt_9', '{}')]), { ...none, changed: 1 }, 'one that the ledger never had');
+    assert.deepEqual(differenceOf(LEDGER, [a, b, 'torn']), { ...none, lost: 1, changed: 1 });
   });
 });

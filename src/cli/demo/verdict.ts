@@ -13,6 +13,17 @@ export interface Holding {
   readonly sha256: string;
 }
 
+/** How the lines of a place differ from the ledger's. */
+export interface Difference {
+  /** Entries of the ledger that are not there, and those that are there more than once, by how often. */
+  readonly lost: number;
+  readonly repeated: number;
+  /** Entries that stand behind one with a higher index. */
+  readonly outOfOrder: number;
+  /** Lines that are no line of the ledger, byte for byte. */
+  readonly changed: number;
+}
+
 /** One thing that the demo checked. */
 export interface Finding {
   readonly what: string;
@@ -27,13 +38,32 @@ export function holdingOf(place: string, lines: readonly string[]): Holding {
   let last: number | null = null;
   let inOrder = true;
   for (const line of lines) {
-    const index = Number(/^\{"index":(\d+),"entry":\{/.exec(line)?.[1] ?? Number.NaN);
+    const index = indexOf(line);
     first ??= index;
     if (Number.isNaN(index) || (last !== null && index !== last + 1)) inOrder = false;
     last = index;
     hash.update(line).update('\n');
   }
   return { place, count: lines.length, first, last, inOrder, sha256: hash.digest('hex') };
+}
+
+/** Counts how a place differs from the ledger, whose line `i` has the index `i`. */
+export function differenceOf(ledger: readonly string[], lines: readonly string[]): Difference {
+  const seen = new Set<number>();
+  let repeated = 0;
+  let outOfOrder = 0;
+  let changed = 0;
+  let highest = -1;
+  for (const line of lines) {
+    const index = indexOf(line);
+    if (ledger[index] !== line) changed += 1;
+    if (seen.has(index)) repeated += 1;
+    else if (index < highest) outOfOrder += 1;
+    seen.add(index);
+    if (index > highest) highest = index;
+  }
+  const lost = ledger.reduce((count, _line, index) => (seen.has(index) ? count : count + 1), 0);
+  return { lost, repeated, outOfOrder, changed };
 }
 
 /** Compares every destination with the ledger: count, indexes, order and bytes. */
@@ -80,4 +110,8 @@ export function lookUpAcknowledged(lines: readonly string[], acknowledged: Reado
 export function lookUpGaps(lines: readonly string[], lost: number): Finding {
   const gaps = lines.filter((line) => line.includes('"source":"waybill"') && line.includes('"producer.gap"'));
   return { what: 'every event that a producer lost is declared', found: `${gaps.length} of ${lost}`, good: gaps.length === lost };
+}
+
+function indexOf(line: string): number {
+  return Number(/^\{"index":(\d+),"entry":\{/.exec(line)?.[1] ?? Number.NaN);
 }
