@@ -51,10 +51,15 @@ export function jsonText(status: number, body: string, headers: Headers = {}): A
   return { status, headers: { 'content-type': 'application/json', ...headers }, body };
 }
 
+/** The status of the answer to an error. */
+export function statusOf(code: ErrorCode): number {
+  return STATUS[code] ?? 500;
+}
+
 /** The answer to a request that met an error: its code, its message and what to do, and beside it what `more` says. */
 export function problem(error: WaybillError, headers: Headers = {}, more: Readonly<Record<string, unknown>> = {}): Answer {
   const { code, message, action } = error;
-  const status = STATUS[code] ?? 500;
+  const status = statusOf(code);
   const waits = status === 429 || status === 503;
   const seconds = Math.max(1, Math.ceil((error.details.retryAfterMs ?? RETRY_AFTER_MS) / 1_000));
   return json(status, { error: { code, message, action }, ...more }, waits ? { 'retry-after': String(seconds), ...headers } : headers);

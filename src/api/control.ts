@@ -1,10 +1,13 @@
+import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
+import { DESTINATION_PARAM, inJson, type RouteAbout } from './about.ts';
 import type { Answer } from './answer.ts';
 import { json } from './answer.ts';
 import type { Call } from './call.ts';
 import { onlyKnown, shown } from './call.ts';
 import type { DestinationView, StatusView } from './status.ts';
 import { snakeCased } from './status.ts';
+import { destinationShape, destinationsShape } from './status-shape.ts';
 
 /** What an operator can do to a destination. Each resolves once it is durable. */
 export interface DestinationVerbs {
@@ -22,6 +25,36 @@ export interface ControlParts {
 
 /** The verbs that there are. */
 export type Verb = keyof DestinationVerbs;
+
+/** About `GET /v1/destinations`. */
+export const destinationsAbout: RouteAbout = { summary: 'Every destination', answer: inJson(destinationsShape) };
+
+/** About `GET /v1/destinations/NAME`. */
+export const destinationAbout: RouteAbout = {
+  summary: 'One destination',
+  params: [DESTINATION_PARAM],
+  answer: inJson(destinationShape),
+  errors: ['DESTINATION_UNKNOWN'],
+};
+
+/** About `POST /v1/destinations/NAME/VERB`, by verb. */
+export const verbAbouts: Readonly<Record<Verb, RouteAbout>> = {
+  pause: verbAbout('Stop delivering to a destination', 'Nothing is lost, its lag grows. It stays paused over restarts.'),
+  resume: verbAbout('Go on delivering to a destination that was paused'),
+  retry: verbAbout('End a halt or a pause between attempts, and try again at once'),
+};
+
+function verbAbout(summary: string, details?: string): RouteAbout {
+  return {
+    summary,
+    ...(details === undefined ? {} : { details }),
+    params: [DESTINATION_PARAM],
+    body: inJson(z.strictObject({})),
+    bodyOptional: true,
+    answer: inJson(destinationShape),
+    errors: ['DESTINATION_UNKNOWN', 'COMMAND_REFUSED'],
+  };
+}
 
 /** `GET /v1/destinations`. */
 export function listDestinations({ query }: Call, { status }: Pick<ControlParts, 'status'>): Answer {

@@ -1,9 +1,11 @@
+import { z } from 'zod';
 import type { ApiLimits } from '../config/config.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { Rejection, Submitted } from '../intake/sequencer-submission.ts';
 import type { BodyShape } from '../intake/split.ts';
 import { jsonShape } from '../intake/split.ts';
+import { problemShape, type RouteAbout, whole } from './about.ts';
 import type { Answer } from './answer.ts';
 import { jsonText, problem } from './answer.ts';
 import type { Encoding } from './body.ts';
@@ -24,6 +26,66 @@ export interface IngestParts {
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
 const LINES_TYPE = /^application\/x-ndjson(?:\s*;\s*charset="?utf-8"?)?$/i;
 const KEY = /^[\x21-\x7e]{1,255}$/;
+
+const place = z.int().min(0).describe('The place of the event in the request, from 0.');
+
+const rejections = z
+  .array(
+    z.object({
+      at: place,
+      path: z.string().describe('A JSON Pointer into the event.'),
+      code: z.string().describe('One of the fault codes in docs/errors.md.'),
+      message: z.string().describe('What is wrong, and the rule.'),
+    }),
+  )
+  .describe('What cannot be accepted, and why.');
+
+/** About `POST /v1/events`. */
+export const ingestAbout: RouteAbout = {
+  summary: 'Send events',
+  details:
+    'All events of a request are accepted, or none. The answer comes once they are durable; without an answer, send the same request again. ' +
+    'Bodies may be compressed with gzip or zstd (`Content-Encoding`).',
+  query: z.object({
+    source: z.string().describe('The source to write to. Required where the sender may write to several.').optional(),
+    partial: z.enum(['true', 'false']).default('false').describe('`true`: every event gets a verdict of its own, and the answer is 200.'),
+  }),
+  headers: z.object({
+    'idempotency-key': z
+      .string()
+      .describe('Gives events without an identity one that is the same when the same request comes again.')
+      .optional(),
+  }),
+  body: {
+    'application/json': z
+      .union([z.looseObject({}), z.array(z.looseObject({}))])
+      .describe('One event, or a list of events, as the schema of the source wants them (docs/formats/waybill-1.md).'),
+    'application/x-ndjson': z.string().describe('One event in each line.'),
+  },
+  answer: {
+    'application/json': z.object({
+      accepted: whole('How many became entries.'),
+      first_index: whole('Where they begin; they lie there in the order of the request.').nullable(),
+      size: whole('How many entries are durable.'),
+      duplicates: z
+        .array(z.object({ at: place, index: whole('The entry that it is.') }))
+        .describe('Events that were an entry already, with the same bytes.'),
+      rejected: rejections.optional(),
+    }),
+  },
+  problem: problemShape.extend({ rejected: rejections.optional() }),
+  errors: [
+    'BODY_UNREADABLE',
+    'SOURCE_UNKNOWN',
+    'EVENTS_CONFLICT',
+    'EVENTS_INVALID',
+    'RATE_LIMITED',
+    'LEDGER_FULL',
+    'LEDGER_FAILED',
+    'LEDGER_FENCED',
+    'DISK_FULL',
+  ],
+};
 
 /** `POST /v1/events`: answers once what it accepts is durable. */
 export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {

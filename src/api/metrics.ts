@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
+import { z } from 'zod';
+import type { RouteAbout } from './about.ts';
 import type { Answer } from './answer.ts';
+import { type Call, onlyKnown } from './call.ts';
 import type { StatusView } from './status.ts';
 
 /** The metrics of this process. Their names are stable: dashboards and alerts of others depend on them. */
@@ -7,8 +10,15 @@ export interface Metrics {
   /** Notes a request that was answered. */
   answered(route: string, status: number, ms: number): void;
   /** `GET /metrics`. */
-  answer(): Promise<Answer>;
+  answer(call: Pick<Call, 'query'>): Promise<Answer>;
 }
+
+/** About `GET /metrics`. */
+export const metricsAbout: RouteAbout = {
+  summary: 'Metrics in the text format of Prometheus',
+  details: 'Every metric is listed in docs/operating.md.',
+  answer: { 'text/plain': z.string().describe('Version 0.0.4 of the text format.') },
+};
 
 /** One metric that is read from the status when somebody asks for it, so that the work itself pays nothing. */
 interface StatusMetric {
@@ -75,7 +85,8 @@ export function createMetrics(status: () => StatusView): Metrics {
       requests.inc({ route, status: String(code) });
       seconds.observe({ route }, ms / 1_000);
     },
-    async answer() {
+    async answer({ query }) {
+      onlyKnown(query, []);
       return { status: 200, headers: { 'content-type': registry.contentType }, body: await registry.metrics() };
     },
   };

@@ -1,16 +1,26 @@
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { RouteAbout } from './about.ts';
 import type { Answer } from './answer.ts';
 import type { Call } from './call.ts';
 import { shown } from './call.ts';
 import type { ControlParts } from './control.ts';
-import { controlDestination, listDestinations, showDestination } from './control.ts';
-import { entries } from './entries.ts';
+import {
+  controlDestination,
+  destinationAbout,
+  destinationsAbout,
+  listDestinations,
+  showDestination,
+  type Verb,
+  verbAbouts,
+} from './control.ts';
+import { documentAnswer, openApiAbout } from './document.ts';
+import { entries, entriesAbout } from './entries.ts';
 import type { Need } from './guard.ts';
 import type { IngestParts } from './ingest.ts';
-import { ingest } from './ingest.ts';
-import type { Metrics } from './metrics.ts';
-import { livez, readyz, statusAnswer } from './status.ts';
+import { ingest, ingestAbout } from './ingest.ts';
+import { type Metrics, metricsAbout } from './metrics.ts';
+import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 
 /** What the routes need. */
 export interface RouteParts extends IngestParts, ControlParts {
@@ -25,23 +35,33 @@ export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly need: Need;
+  /** What clients have to know. It is required of every row of `ROUTES`; pages have none. */
+  readonly about?: RouteAbout;
   take(call: Call, parts: RouteParts): Answer | Promise<Answer>;
 }
 
 /** Everything that the API answers. */
 export const ROUTES: readonly Route[] = [
-  { method: 'POST', path: '/v1/events', need: 'ingest', take: ingest },
-  { method: 'GET', path: '/v1/entries', need: 'read', take: (call, { ledger }) => entries(call, ledger) },
-  { method: 'GET', path: '/v1/status', need: 'read', take: (call, { status }) => statusAnswer(call, status) },
-  { method: 'GET', path: '/v1/destinations', need: 'read', take: listDestinations },
-  { method: 'GET', path: '/v1/destinations/*', need: 'read', take: showDestination },
-  { method: 'POST', path: '/v1/destinations/*/pause', need: 'control', take: (call, parts) => controlDestination(call, 'pause', parts) },
-  { method: 'POST', path: '/v1/destinations/*/resume', need: 'control', take: (call, parts) => controlDestination(call, 'resume', parts) },
-  { method: 'POST', path: '/v1/destinations/*/retry', need: 'control', take: (call, parts) => controlDestination(call, 'retry', parts) },
-  { method: 'GET', path: '/metrics', need: 'read', take: (_call, { metrics }) => metrics.answer() },
-  { method: 'GET', path: '/livez', need: 'open', take: (_call, { ledgerFailed }) => livez(ledgerFailed()) },
-  { method: 'GET', path: '/readyz', need: 'open', take: ({ signal }, { ledger }) => readyz(ledger, signal) },
+  { method: 'POST', path: '/v1/events', need: 'ingest', about: ingestAbout, take: ingest },
+  { method: 'GET', path: '/v1/entries', need: 'read', about: entriesAbout, take: (call, { ledger }) => entries(call, ledger) },
+  { method: 'GET', path: '/v1/status', need: 'read', about: statusAbout, take: (call, { status }) => statusAnswer(call, status) },
+  { method: 'GET', path: '/v1/destinations', need: 'read', about: destinationsAbout, take: listDestinations },
+  { method: 'GET', path: '/v1/destinations/*', need: 'read', about: destinationAbout, take: showDestination },
+  verbRoute('pause'),
+  verbRoute('resume'),
+  verbRoute('retry'),
+  { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
+  { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },
+  { method: 'GET', path: '/readyz', need: 'open', about: readyzAbout, take: (call, { ledger }) => readyz(call, ledger) },
+  { method: 'GET', path: '/openapi.json', need: 'open', about: openApiAbout, take: (call) => openApi(call) },
 ];
+
+const openApi = documentAnswer(ROUTES);
+
+function verbRoute(verb: Verb): Route {
+  const take: Route['take'] = (call, parts) => controlDestination(call, verb, parts);
+  return { method: 'POST', path: `/v1/destinations/*/${verb}`, need: 'control', about: verbAbouts[verb], take };
+}
 
 /** A route that fits a request, and the parts of its path that were open. */
 export interface Match {

@@ -1,9 +1,12 @@
+import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import { inJson, type RouteAbout } from './about.ts';
 import type { Answer } from './answer.ts';
 import { json } from './answer.ts';
 import type { Call } from './call.ts';
 import { onlyKnown } from './call.ts';
+import { statusShape } from './status-shape.ts';
 
 /** What an operator sees of one destination. Whoever makes it may add more. */
 export interface DestinationView {
@@ -31,6 +34,27 @@ export interface StatusView {
   readonly destinations: Readonly<Record<string, DestinationView>>;
 }
 
+/** About `GET /v1/status`. */
+export const statusAbout: RouteAbout = {
+  summary: 'The ledger, the sources and where every destination is',
+  answer: inJson(statusShape),
+};
+
+/** About `GET /livez`. */
+export const livezAbout: RouteAbout = {
+  summary: 'Whether the process works, whatever its destinations do',
+  details: 'Answers 503 and `{"live":false}` once the ledger has failed for good: only a restart helps then.',
+  answer: inJson(z.object({ live: z.boolean().describe('Whether it works.') })),
+};
+
+/** About `GET /readyz`. */
+export const readyzAbout: RouteAbout = {
+  summary: 'Whether an event could be made durable now',
+  details: 'Destinations never count. When it can not, the error says what stands against it.',
+  answer: inJson(z.object({ ready: z.literal(true).describe('An event could be made durable now.') })),
+  errors: ['STOPPING', 'LEDGER_FULL', 'LEDGER_FAILED', 'LEDGER_FENCED', 'DISK_FULL'],
+};
+
 /** `GET /v1/status`. */
 export function statusAnswer({ query }: Call, status: () => StatusView): Answer {
   onlyKnown(query, []);
@@ -49,14 +73,16 @@ function snakeCapital(capital: string): string {
 }
 
 /** `GET /livez`: the process works, whatever its destinations do. Only a ledger that has failed for good needs a restart. */
-export function livez(ledgerFailed: boolean): Answer {
+export function livez({ query }: Pick<Call, 'query'>, ledgerFailed: boolean): Answer {
+  onlyKnown(query, []);
   return ledgerFailed ? json(503, { live: false }) : json(200, { live: true });
 }
 
 const PROBE_BYTES = 1_024;
 
 /** `GET /readyz`: an event could be made durable now. Destinations never count. Rejects with what stands against it. */
-export async function readyz(ledger: Pick<Ledger, 'reserve'>, signal: AbortSignal): Promise<Answer> {
+export async function readyz({ query, signal }: Pick<Call, 'query' | 'signal'>, ledger: Pick<Ledger, 'reserve'>): Promise<Answer> {
+  onlyKnown(query, []);
   if (signal.aborted) throw new WaybillError('STOPPING', 'the server is being stopped');
   const room = await ledger.reserve(1, PROBE_BYTES);
   room.release();

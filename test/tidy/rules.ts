@@ -37,7 +37,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['runtime'],
   commander: ['cli'],
   yaml: ['config'],
-  zod: ['config', 'sinks', 'sources', 'cli'],
+  zod: ['config', 'sinks', 'sources', 'api', 'cli'],
   '@prometheus-io/client': ['api'],
   '@node-rs/crc32': ['ledger', 'tree'],
   '@smithy/signature-v4': ['sinks'],

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { whole } from './about.ts';
+
+const failure = z.object({
+  code: z.string().describe('One of the codes in docs/errors.md.'),
+  message: z.string().describe('What happened, with the thing and the value.'),
+  action: z.string().describe('What to do about it.'),
+});
+
+const quarantined = z.object({
+  from: whole('First index.'),
+  through: whole('Last index.'),
+  code: z.string().describe('Why the destination does not take it.'),
+  at: whole('When it was set aside, in milliseconds since 1970.'),
+});
+
+const head = z.object({
+  from: whole('First index that it accounts for.'),
+  through: whole('Last index that it accounts for.'),
+  count: whole('How many entries it carries.'),
+  in_flight: z.boolean().describe('Whether it is being written.'),
+  in_doubt: z.boolean().describe('Whether it may be there already.'),
+  attempts: whole('How often it was tried.'),
+});
+
+const side = z.object({
+  kind: z.enum(['replay', 'recover', 'redeliver']).describe('What for.'),
+  name: z.string().describe('Its name, which its batches carry.'),
+  from: whole('First index.'),
+  through: whole('Last index.'),
+  cursor: whole('The index that it sends next.'),
+});
+
+/** What is answered about one destination. */
+export const destinationShape = z.object({
+  state: z.enum(['running', 'waiting', 'paused', 'halted', 'detached', 'draining']).describe('What it does now.'),
+  cursor: whole('The index that it needs next.'),
+  lag: whole('How many durable entries it is not known to have.'),
+  head: head.nullable().describe('The batch that everything waits for.'),
+  error: failure.nullable().describe('What went wrong last, until a batch is taken.'),
+  next_retry_at: z.number().nullable().describe('When the next attempt is made, in milliseconds since 1970.'),
+  counters: z
+    .object({
+      entries: whole('Entries that it has taken.'),
+      bytes: whole('Bytes that it has taken.'),
+      batches: whole('Batches that it has taken.'),
+      repeats: whole('Batches that it may have twice, because an answer was lost.'),
+      attempts: whole('Attempts since the start of the process.'),
+    })
+    .describe('Since the ledger began, where nothing else is said.'),
+  quarantine: z.array(quarantined).describe('What is set aside.'),
+  side: side.nullable().describe('The old entries that are being sent again.'),
+});
+
+const source = z.object({
+  accepted: whole('Events that became entries since the start.'),
+  duplicates: whole('Events since the start that were an entry already.'),
+  rejected: whole('Faults of events that were refused since the start.'),
+  conflicts: whole('Those of the faults that were a taken identity or number.'),
+  entries: whole('Entries of the source in the ledger.'),
+});
+
+const ledger = z.object({
+  origin: z.string().describe('The name of the log.'),
+  size: whole('Entries that were numbered.'),
+  durable: whole('Entries that are durable.'),
+  beginning: whole('The oldest index that can still be read.'),
+  head: z
+    .object({ size: whole('Over how many entries.'), root: z.string().describe('The root hash.') })
+    .describe('The newest head of the tree.'),
+  bytes: z
+    .object({
+      used: whole('What the ledger takes.'),
+      limit: whole('What it may take.').nullable(),
+      free: whole('What can still be written, by the limit and the disk.').nullable(),
+    })
+    .describe('Its space.'),
+  days_left: z.number().nullable().describe('How long the free space lasts at the rate since the start.'),
+  identities: z.object({
+    entries: whole('How many the index knows.'),
+    rebuilding: z.boolean().describe('Whether it is being made again.'),
+  }),
+  damage: z.string().nullable().describe('What the check of older segments found.'),
+});
+
+/** What `GET /v1/status` answers. */
+export const statusShape = z.object({
+  ledger,
+  sources: z.record(z.string(), source).describe('The sources by name.'),
+  producers: z
+    .object({
+      tracked: whole('Producers whose numbers are followed.'),
+      open_ranges: whole('Holes in their numbers that are open.'),
+      not_tracked: whole('Producers that are no longer followed.'),
+    })
+    .describe('Those who number their events.'),
+  refused_bytes: whole('Bytes of events that pull sources could not turn into entries.'),
+  destinations: z.record(z.string(), destinationShape).describe('The destinations by name.'),
+});
+
+/** What `GET /v1/destinations` answers. */
+export const destinationsShape = z.object({ destinations: statusShape.shape.destinations });
