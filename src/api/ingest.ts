@@ -44,8 +44,8 @@ const rejections = z
 export const ingestAbout: RouteAbout = {
   summary: 'Send events',
   details:
-    'All events of a request are accepted, or none. The answer comes once they are durable; without an answer, send the same request again. ' +
-    'Bodies may be compressed with gzip or zstd (`Content-Encoding`).',
+    'All events of a request are accepted, or none. The answer comes once they are durable; without an answer, send the same request ' +
+    'again. Bodies may be compressed with gzip or zstd (`Content-Encoding`).',
   query: z.object({
     source: z.string().describe('The source to write to. Required where the sender may write to several.').optional(),
     partial: z.enum(['true', 'false']).default('false').describe('`true`: every event gets a verdict of its own, and the answer is 200.'),

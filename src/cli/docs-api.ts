@@ -87,7 +87,7 @@ function innerRows(path: string, { properties, items, additionalProperties, anyO
 
 function valueText({ type, enum: words, const: only, anyOf }: Shape): string {
   if (words !== undefined) return words.map((word) => `\`${String(word)}\``).join(', ');
-  if (only !== undefined) return `\`${String(only)}\``;
+  if (only !== undefined) return `\`${JSON.stringify(only)}\``;
   if (anyOf !== undefined) return [...new Set(anyOf.map(valueText))].join(' or ');
   return type === 'integer' ? 'whole number' : type === 'null' ? '`null`' : (type ?? 'anything');
 }
@@ -97,7 +97,9 @@ function codeLink(code: string): string {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-  return [line(head), `|${head.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
+  return [tableLine(head), `|${head.map(() => '---|').join('')}`, ...rows.map(tableLine)].join('\n');
+}
+
+function tableLine(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 }
