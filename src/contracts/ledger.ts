@@ -103,8 +103,10 @@ export interface Journal {
    * Registers who can fold: the ledger asks for the state of `key` when it writes a snapshot, so that older records may go.
    * The state must hold what every record of the key adds that was handed to `append`, durable or not. It may be ahead of them:
    * then a record that comes after it must change nothing that it holds already.
+   * Who also reads entries to go on from its state says with `needs` from which one on, at the moment of the fold: retention keeps those.
+   * Such a key is folded with every snapshot, the others only when they have records.
    */
-  compact(key: string, fold: () => string): void;
+  compact(key: string, fold: () => string, needs?: () => Index): void;
   /** Forgets a key for good. */
   forget(key: string): Promise<void>;
   /**

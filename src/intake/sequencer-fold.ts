@@ -1,8 +1,7 @@
 /**
  * What the intake remembers beside identities: the marks of producers, and the keys of control entries. It is a fold of the durable entries
  * in their order. The ledger keeps the folded state with its snapshots; at a start the entries above it are folded again,
- * so that state and ledger never disagree, whatever a crash took. A ledger folds a key only when there is a record to fold away,
- * so a record that says nothing is appended every now and then.
+ * so that state and ledger never disagree, whatever a crash took; retention keeps what would be folded again.
  */
 import { assert } from '../contracts/assert.ts';
 import type { Batch } from '../contracts/entry.ts';
@@ -42,9 +41,6 @@ export const FOLD_KEY = 'intake';
 /** How many keys of control entries are kept, the newest ones. A repetition comes from a crash, so it is never far away. */
 export const CONTROL_KEYS_MAX = 10_000;
 
-/** After how many entries the ledger is asked to fold the state with its next snapshot. A start reads about as many of them again. */
-export const FOLD_EVERY = 50_000;
-
 interface FoldState {
   readonly v: 1;
   readonly size: number;
@@ -60,13 +56,13 @@ const PRODUCER_FIELD = Buffer.from('"producer"');
 
 /** Reads the state and folds what lies above it. From then on the ledger asks for the state when it writes a snapshot. */
 export async function openFold(ledger: FoldLedger): Promise<IntakeFold> {
-  const ask = (size: number) => ledger.journal.append(FOLD_KEY, `fold at ${size}`);
-  const fold = createFold(loadState(ledger), ask);
+  const fold = createFold(loadState(ledger));
   for (let from = fold.size(); from < ledger.size(); from = fold.size()) {
     const batch = await ledger.read(asIndex(from), READ_LIMITS);
     fold.numbered(batch.first, batch.count, observeBatch(batch))();
   }
-  ledger.journal.compact(FOLD_KEY, () => fold.text());
+  const needs = () => asIndex(fold.size());
+  ledger.journal.compact(FOLD_KEY, () => fold.text(), needs);
   return fold;
 }
 
@@ -92,13 +88,12 @@ function loadState(ledger: FoldLedger): FoldState {
   return { ...loaded, size: Math.max(loaded.size, ledger.beginning()) };
 }
 
-function createFold(state: FoldState, ask: (size: number) => Promise<void>): IntakeFold & { size(): Size } {
+function createFold(state: FoldState): IntakeFold & { size(): Size } {
   const producers = createProducers();
   producers.restore(state.producers, state.notTracked);
   const controls = new Map<string, Index>(state.controls.map(([id, index]) => [id, asIndex(index)]));
   let size = state.size;
   let numberedSize = state.size;
-  let askedSize = state.size;
   /** Runs in the order of their numbers, as long as one before them, or they themselves, may still be lost. */
   const waiting: { readonly count: number; readonly observed: readonly Observed[]; durable: boolean }[] = [];
 
@@ -131,10 +126,6 @@ function createFold(state: FoldState, ask: (size: number) => Promise<void>): Int
           size += head.count;
           for (const one of head.observed) observe(one);
         }
-        if (size - askedSize < FOLD_EVERY) return;
-        askedSize = size;
-        // When it cannot be written the next start only reads more, and it is asked for again.
-        ask(size).catch(() => undefined);
       };
     },
     text() {

@@ -44,7 +44,7 @@ export class MemoryLedger implements Ledger {
   readonly #states: Map<string, string>;
   readonly #records: Map<string, readonly string[]>;
   readonly #past: Past[];
-  readonly #folds = new Map<string, () => string>();
+  readonly #folds = new Map<string, { readonly fold: () => string; readonly always: boolean }>();
   readonly #waiting: { readonly size: number; settle(error: Error | null): void }[] = [];
   readonly #waiters: { readonly size: number; resolve(size: Size): void; reject(error: Error): void }[] = [];
   #durableRuns: number;
@@ -194,10 +194,10 @@ export class MemoryLedger implements Ledger {
     this.#fail(error);
   }
 
-  /** Asks everybody who can fold, and has a record to fold away, for the state, as the ledger does when it writes a snapshot. */
+  /** Asks everybody who can fold, and has a record to fold away or entries to need less, for the state, as the ledger does when it writes a snapshot. */
   snapshot(): void {
-    for (const [key, fold] of this.#folds) {
-      if (!this.#records.has(key)) continue;
+    for (const [key, { fold, always }] of this.#folds) {
+      if (!always && !this.#records.has(key)) continue;
       this.#states.set(key, fold());
       this.#records.delete(key);
     }
@@ -249,8 +249,8 @@ export class MemoryLedger implements Ledger {
         records.set(key, [...(records.get(key) ?? []), record]);
         this.#past.push({ key, size: this.assigned(), what: { kind: 'record', record } });
       },
-      compact: (key, fold) => {
-        this.#folds.set(key, fold);
+      compact: (key, fold, needs) => {
+        this.#folds.set(key, { fold, always: needs !== undefined });
       },
       forget: async (key) => {
         states.delete(key);

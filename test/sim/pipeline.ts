@@ -194,7 +194,7 @@ function heard(ledger: Ledger, name: string, known: KnownTaken): DestinationOpti
     journal: {
       load: (key) => journal.load(key),
       keys: () => journal.keys(),
-      compact: (key, fold) => journal.compact(key, fold),
+      compact: (key, fold, needs) => journal.compact(key, fold, needs),
       forget: (key) => journal.forget(key),
       history: (key, from, signal) => journal.history(key, from, signal),
       append: async (key, record) => {

@@ -1,10 +1,12 @@
 import { WaybillError } from '../../contracts/errors.ts';
 import type { Ledger } from '../../contracts/ledger.ts';
 import type { Disk, Ports } from '../../contracts/ports.ts';
+import type { Index } from '../../contracts/units.ts';
 import { identityOf } from './layout.ts';
 import { embeddedLedger } from './ledger.ts';
 import type { EmbeddedOptions, LedgerFacts } from './options.ts';
 import { readLedgerFacts } from './options.ts';
+import type { Prunable } from './pruning.ts';
 import type { Recovered } from './recovery.ts';
 import { recover } from './recovery.ts';
 import type { Scrubbed } from './scrub.ts';
@@ -28,6 +30,26 @@ export interface EmbeddedLedger extends Ledger {
   space(): SpaceUse;
   /** Changes how much the ledger may take from now on; `null`: what the disk has. Who waits for room is looked at again. */
   changeLimit(limitBytes: number | null): void;
+  /** The segments that are full, oldest first: retention removes whole ones. */
+  full(): readonly FullSegment[];
+  /**
+   * What `prune(to)` would remove now: the segments that end at or below `to`, as far as no recovery needs anything of them; `null` for
+   * none. Nothing of it changes by itself, so that it can be declared first.
+   */
+  prunable(to: Index): Prunable | null;
+  /**
+   * Removes the oldest segments, those that end at or below `to` and that no recovery needs. `beginning()` moves at once and before anything
+   * is removed; who reads below it gets `LEDGER_PRUNED`. Whatever a crash leaves undone is done by the next start, what a disk refuses by
+   * the next call.
+   */
+  prune(to: Index): Promise<void>;
+}
+
+/** A segment that nothing more is written to: its entries are `first … end - 1`. */
+export interface FullSegment {
+  readonly first: Index;
+  readonly end: Index;
+  readonly bytes: number;
 }
 
 const MIB = 1024 * 1024;
@@ -63,8 +85,11 @@ export async function openEmbeddedLedger(options: EmbeddedOptions, ports: Pick<P
       groupBytes: options.groupBytes ?? 4 * MIB,
       recovered,
       current: await openTail(disk, recovered),
-      otherBytes: await bytesOf(disk, [...recovered.segments.slice(0, -1).map((segment) => segment.path), `${path}/ledger.json`]),
-      snapshotBytes: await bytesOf(
+      fullBytes: await lengthsOf(
+        disk,
+        recovered.segments.slice(0, -1).map((segment) => segment.path),
+      ),
+      snapshotBytes: await lengthsOf(
         disk,
         (await disk.list(`${path}/snapshots`)).map((name) => `${path}/snapshots/${name}`),
       ),
@@ -99,8 +124,8 @@ async function openTail(disk: Disk, { tail, tailIndex }: Recovered): Promise<Ope
   return { ordinal, file, index: tailIndex, first, tail: tail.at, allocated: Math.max(tail.at, await file.length()), named: true };
 }
 
-async function bytesOf(disk: Disk, paths: readonly string[]): Promise<number> {
-  let bytes = 0;
-  for (const path of paths) bytes += (await disk.length(path)) ?? 0;
-  return bytes;
+async function lengthsOf(disk: Disk, paths: readonly string[]): Promise<readonly number[]> {
+  const lengths: number[] = [];
+  for (const path of paths) lengths.push((await disk.length(path)) ?? 0);
+  return lengths;
 }

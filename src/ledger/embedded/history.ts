@@ -2,7 +2,7 @@ import { WaybillError } from '../../contracts/errors.ts';
 import type { PastRecord } from '../../contracts/ledger.ts';
 import type { Disk } from '../../contracts/ports.ts';
 import { damaged, FLAG, FRAME_HEADER_BYTES, KIND, SEGMENT_HEADER_BYTES } from './layout.ts';
-import type { SegmentPlace } from './reader.ts';
+import { openSegment, type SegmentPlace } from './reader.ts';
 import { type Frame, scanFrames } from './scan.ts';
 
 /** What reading the past needs of the ledger. */
@@ -43,7 +43,7 @@ async function* segmentHistory(
   filter: KeyFilter,
   signal: AbortSignal,
 ): AsyncGenerator<PastRecord> {
-  const file = await disk.open(place.path, 'read');
+  const file = await openSegment(disk, place);
   try {
     const end = Math.min(place.end, await file.length());
     for (let at = start; at < end && !filter.sealed; ) {

@@ -99,7 +99,7 @@ export class EmbeddedJournal implements Journal {
   readonly #state: LedgerState;
   readonly #records: RecordWriter;
   readonly #past: Past;
-  readonly #folds = new Map<string, () => string>();
+  readonly #folds = new Map<string, { readonly fold: () => string; readonly needs: (() => Index) | undefined }>();
 
   constructor(state: LedgerState, records: RecordWriter, past: Past) {
     this.#state = state;
@@ -119,8 +119,8 @@ export class EmbeddedJournal implements Journal {
     return this.#records.write(KIND.journal, ['append', key, record]);
   }
 
-  compact(key: string, fold: () => string): void {
-    this.#folds.set(key, fold);
+  compact(key: string, fold: () => string, needs?: () => Index): void {
+    this.#folds.set(key, { fold, needs });
   }
 
   forget(key: string): Promise<void> {
@@ -138,7 +138,7 @@ export class EmbeddedJournal implements Journal {
    */
   foldAll(): void {
     if (this.#records.waiting) return;
-    for (const [key, fold] of this.#folds) this.#state.fold(key, fold);
+    for (const [key, { fold, needs }] of this.#folds) this.#state.fold(key, fold, needs);
   }
 }
 

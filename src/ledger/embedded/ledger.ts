@@ -5,11 +5,13 @@ import type { Journal, PastRecord, ReadLimits, Register, Room, Run } from '../..
 import type { Clock, Disk, Log } from '../../contracts/ports.ts';
 import type { Index, Position, Size } from '../../contracts/units.ts';
 import { asIndex, asSize, ENTRY_BYTES_MAX, PARTITIONS_MAX, POSITION_BYTES_MAX } from '../../contracts/units.ts';
-import type { EmbeddedLedger, SpaceUse } from './embedded.ts';
+import type { EmbeddedLedger, FullSegment, SpaceUse } from './embedded.ts';
 import { type HistoryOptions, readHistory } from './history.ts';
 import { EmbeddedJournal, EmbeddedRegister, RecordWriter } from './journal.ts';
 import type { Identity } from './layout.ts';
 import { PARTITION_BYTES_MAX, runBytesMax, segmentName } from './layout.ts';
+import type { Prunable } from './pruning.ts';
+import { Pruning } from './pruning.ts';
 import type { SegmentPlace } from './reader.ts';
 import { SegmentReader } from './reader.ts';
 import type { Recovered } from './recovery.ts';
@@ -37,8 +39,10 @@ export interface LedgerParts {
   readonly groupBytes: number;
   readonly recovered: Recovered;
   readonly current: OpenSegment;
-  readonly otherBytes: number;
-  readonly snapshotBytes: number;
+  /** The length of each segment but the last. */
+  readonly fullBytes: readonly number[];
+  /** The lengths of the snapshots. */
+  readonly snapshotBytes: readonly number[];
   /** Lets go of the directory. */
   readonly unlock: () => Promise<void>;
 }
@@ -61,6 +65,7 @@ class SegmentLedger implements EmbeddedLedger {
   readonly #records: RecordWriter;
   readonly #snapshots: Snapshots;
   readonly #reader: SegmentReader;
+  readonly #pruning: Pruning;
   readonly #waiters = new SizeWaiters();
   readonly #segments: SegmentPlace[];
   readonly #tellFailed: (error: Error) => void;
@@ -80,14 +85,14 @@ class SegmentLedger implements EmbeddedLedger {
     this.failed = promise;
     this.#tellFailed = resolve;
     const tail = recovered.tail;
-    this.#segments = recovered.segments.map((segment) => ({ ...segment, end: Number.MAX_SAFE_INTEGER, index: null }));
-    this.#currentPlace().end = tail.at;
+    this.#segments = recovered.segments.map((segment, k) => ({ ...segment, end: parts.fullBytes[k] ?? tail.at, index: null }));
     this.#currentPlace().index = current.index;
     this.#ring = new Ring(parts.ringBytes);
     const fail = (error: Error): void => this.#fail(error);
     const directory = `${path}/segments`;
     const crowded = (): boolean => this.#stream.backlogBytes > 4 * parts.groupBytes;
-    this.#space = new Space({ disk, log, directory, identity, limits, current, otherBytes: parts.otherBytes, crowded, fail });
+    const otherBytes = sum(parts.fullBytes) + sum(parts.snapshotBytes);
+    this.#space = new Space({ disk, log, directory, identity, limits, current, otherBytes, crowded, fail });
     this.#stream = new CommitStream({
       disk,
       directory,
@@ -117,8 +122,22 @@ class SegmentLedger implements EmbeddedLedger {
       space: this.#space,
     };
     const beginning = (): number => this.beginning();
-    this.#snapshots = new Snapshots({ ...snapshots, beginning, fold: () => journal.foldAll() }, parts.snapshotBytes);
+    const fold = (): void => journal.foldAll();
+    this.#snapshots = new Snapshots({ ...snapshots, beginning, fold }, recovered.snapshots, sum(parts.snapshotBytes));
     this.#reader = new SegmentReader(disk, identity.salt, this.#segments);
+    this.#pruning = new Pruning(
+      {
+        disk,
+        directory,
+        state: this.#state,
+        register: this.register,
+        segments: this.#segments,
+        snapshots: this.#snapshots,
+        reader: this.#reader,
+        space: this.#space,
+      },
+      recovered.beginning,
+    );
   }
 
   reserve(count: number, bytes: number, purpose: Purpose = 'events'): Promise<Room> {
@@ -158,7 +177,7 @@ class SegmentLedger implements EmbeddedLedger {
   }
 
   beginning(): Index {
-    return asIndex((this.#segments[0] as SegmentPlace).first);
+    return asIndex(this.#pruning.beginning);
   }
 
   async read(from: Index, limits: ReadLimits): Promise<Batch> {
@@ -167,7 +186,7 @@ class SegmentLedger implements EmbeddedLedger {
     this.#refusePruned(from);
     if (from === size) return { first: from, count: 0, bytes: new Uint8Array(0), starts: new Uint32Array(0), ends: new Uint32Array(0) };
     const recent = this.#ring.find(from);
-    if (recent === null) return this.#reader.read(from, size, limits);
+    if (recent === null) return this.#readSegments(from, size, limits);
     const batch = recent.cut(from, size, limits);
     // The ring fills the memory again later; what was handed out must not change.
     return { ...batch, bytes: Uint8Array.prototype.slice.call(batch.bytes) };
@@ -197,6 +216,33 @@ class SegmentLedger implements EmbeddedLedger {
     return scrubSegments(this.#parts, this.#parts.identity, () => this.#segments.slice(0, -1), signal);
   }
 
+  full(): readonly FullSegment[] {
+    const full = this.#segments.slice(0, -1);
+    return full.map(({ first, end }, k) => ({
+      first: asIndex(first),
+      end: asIndex((this.#segments[k + 1] as SegmentPlace).first),
+      bytes: end,
+    }));
+  }
+
+  prunable(to: Index): Prunable | null {
+    return this.#pruning.prunable(to);
+  }
+
+  prune(to: Index): Promise<void> {
+    return this.#refusal === null ? this.#pruning.prune(to) : Promise.reject(this.#refusal);
+  }
+
+  async #readSegments(from: Index, size: number, limits: ReadLimits): Promise<Batch> {
+    try {
+      return await this.#reader.read(from, size, limits);
+    } catch (error) {
+      // Retention may have removed the file while it was being opened.
+      this.#refusePruned(from);
+      throw error;
+    }
+  }
+
   async *#history(past: HistoryOptions, key: string, from: Index, signal: AbortSignal): AsyncGenerator<PastRecord> {
     this.#refusePruned(from);
     yield* readHistory(past, key, from, signal);
@@ -219,6 +265,7 @@ class SegmentLedger implements EmbeddedLedger {
     try {
       await this.#stream.idle();
       await this.#snapshots.idle();
+      await this.#pruning.idle();
       await this.#space.close(closed);
       if (this.#failure === null) await this.#seal();
       await this.#reader.close();
@@ -275,6 +322,10 @@ class SegmentLedger implements EmbeddedLedger {
     this.#space.refuse(failure);
     this.#tellFailed(failure);
   }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
 }
 
 /** What the run says of itself. The limits are checked before anything is placed: half a run in the stream could never be taken back. */

@@ -28,6 +28,16 @@ export interface SegmentPlace {
   index: SparseIndex | null;
 }
 
+/** Opens the file of a segment for reading. Rejects with `LEDGER_CORRUPT` when somebody else has removed it. */
+export async function openSegment(disk: Disk, segment: Pick<SegmentPlace, 'path'>): Promise<DiskFile> {
+  try {
+    return await disk.open(segment.path, 'read');
+  } catch (error) {
+    if ((await disk.length(segment.path)) !== null) throw error;
+    throw damaged(segment.path, 0, 'the file is missing');
+  }
+}
+
 interface Loaded {
   readonly segment: SegmentPlace;
   readonly block: Block;
@@ -82,6 +92,15 @@ export class SegmentReader {
   async locate(index: number): Promise<{ readonly segment: SegmentPlace; readonly at: number }> {
     const segment = this.#segmentOf(index);
     return { segment, at: await this.#byteOf(segment, index) };
+  }
+
+  /** Lets go of a segment that is no longer there. Reads of it that are under way end first. */
+  async forget(segment: SegmentPlace): Promise<void> {
+    this.#blocks.splice(0, this.#blocks.length, ...this.#blocks.filter((loaded) => loaded.segment !== segment));
+    this.#indexes.delete(segment);
+    const file = this.#files.get(segment);
+    this.#files.delete(segment);
+    await file?.then((opened) => opened.close()).catch(() => undefined);
   }
 
   /** Closes the files. Reads under way fail. */
@@ -145,7 +164,7 @@ export class SegmentReader {
   }
 
   #file(segment: SegmentPlace): Promise<DiskFile> {
-    const file = this.#files.get(segment) ?? this.#disk.open(segment.path, 'read');
+    const file = this.#files.get(segment) ?? openSegment(this.#disk, segment);
     this.#files.delete(segment);
     this.#files.set(segment, file);
     file.catch(() => this.#files.delete(segment));

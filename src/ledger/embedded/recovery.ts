@@ -8,10 +8,11 @@ import type { Disk, DiskFile, Log } from '../../contracts/ports.ts';
 import type { FrameHeader, Identity } from './layout.ts';
 import { damaged, FLAG, FRAME_HEADER_BYTES, frameBytes, KIND, readSegmentHeader, SEGMENT_HEADER_BYTES, segmentFirst } from './layout.ts';
 import { withFile } from './options.ts';
+import { beginningOf } from './pruning.ts';
 import type { Frame } from './scan.ts';
 import { readWindow, scanFrames, searchHeaders } from './scan.ts';
-import type { Snapshot } from './snapshot.ts';
-import { readNewestSnapshot } from './snapshot.ts';
+import type { KeptSnapshot, Snapshot } from './snapshot.ts';
+import { keptSnapshot, readSnapshots } from './snapshot.ts';
 import { SparseIndex } from './sparse-index.ts';
 import type { RunMeta } from './state.ts';
 import { LedgerState, parseRunMeta } from './state.ts';
@@ -42,23 +43,32 @@ export interface Recovered {
   readonly tail: Place;
   readonly tailIndex: SparseIndex;
   readonly beginning: number;
+  /** The snapshots on the disk, newest first. */
+  readonly snapshots: readonly KeptSnapshot[];
 }
 
 /** Reads the segments, or rejects with `LEDGER_CORRUPT` and has changed nothing. Repairs what a crash left. */
 export async function recover(disk: Disk, path: string, identity: Identity, log: Log): Promise<Recovered> {
-  const snapshot = await readNewestSnapshot(disk, `${path}/snapshots`, identity.salt, log);
+  const snapshots = await readSnapshots(disk, `${path}/snapshots`, identity.salt, log);
+  const snapshot = snapshots[0] ?? null;
   const found = await findSegments(disk, `${path}/segments`, identity);
-  const kept = keptSegments(found, snapshot, `${path}/segments`);
-  const from = snapshot === null ? 0 : kept.findIndex(({ first }) => first === snapshot.segment);
-  const start = kept[from];
-  if (start === undefined) throw damaged(`${path}/segments`, 0, `the segment that begins at ${snapshot?.segment} is missing`);
+  const from = found.findIndex(({ first }) => first === (snapshot?.segment ?? 0));
+  const start = found[from];
+  if (start === undefined) throw damaged(`${path}/segments`, 0, `the segment that begins at ${snapshot?.segment ?? 0} is missing`);
   const walk = new Walk(snapshot, start);
-  for (const segment of kept.slice(from)) await readSegment(disk, segment, segment === kept.at(-1), identity.salt, walk);
+  for (const segment of found.slice(from)) await readSegment(disk, segment, segment === found.at(-1), identity.salt, walk);
   if (walk.whole === null) throw damaged(walk.segment.path, walk.at, `frames below ${snapshot?.frame ?? 0} were durable and are missing`);
+  const beginning = Math.max(snapshot?.beginning ?? 0, beginningOf(walk.state));
+  const kept = found.filter(({ first }) => first >= beginning);
+  if (kept[0]?.first !== beginning) throw damaged(`${path}/segments`, 0, `the segment that begins at ${beginning} is missing`);
   const repaired = await repair(disk, path, kept, walk);
-  for (const segment of found.slice(0, found.length - kept.length)) await disk.remove(segment.path);
+  // What retention was removing when a crash came. One after another for good, so that those that are left have no gap.
+  for (const segment of found.slice(0, found.length - kept.length)) {
+    await disk.remove(segment.path);
+    await disk.syncDirectory(`${path}/segments`);
+  }
   await disk.syncDirectory(`${path}/segments`);
-  return { ...repaired, beginning: (kept[0] as FoundSegment).first };
+  return { ...repaired, beginning, snapshots: snapshots.map(keptSnapshot) };
 }
 
 /** Every segment with its header checked, ascending and without a gap. */
@@ -79,14 +89,6 @@ async function findSegments(disk: Disk, directory: string, identity: Identity): 
   }
   if (found.length === 0) throw damaged(directory, 0, 'there is no segment');
   return found;
-}
-
-/** The segments that belong to the ledger: those below its beginning were on their way out when a crash came. */
-function keptSegments(found: readonly FoundSegment[], snapshot: Snapshot | null, directory: string): readonly FoundSegment[] {
-  const beginning = snapshot?.beginning ?? 0;
-  const kept = found.filter(({ first }) => first >= beginning);
-  if (kept[0]?.first !== beginning) throw damaged(directory, 0, `the segment that begins at ${beginning} is missing`);
-  return kept;
 }
 
 /**
@@ -216,7 +218,12 @@ async function readSegment(disk: Disk, segment: FoundSegment, isLast: boolean, s
 }
 
 /** Removes what nobody was told of, and makes sure that the rest is on the disk. */
-async function repair(disk: Disk, path: string, kept: readonly FoundSegment[], walk: Walk): Promise<Omit<Recovered, 'beginning'>> {
+async function repair(
+  disk: Disk,
+  path: string,
+  kept: readonly FoundSegment[],
+  walk: Walk,
+): Promise<Omit<Recovered, 'beginning' | 'snapshots'>> {
   const { whole, groups } = walk;
   assert(whole !== null, 'a walk ended without a place where no run is open');
   const segments = kept.filter((segment) => segment.ordinal <= whole.segment.ordinal);

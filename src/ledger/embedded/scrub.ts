@@ -1,7 +1,7 @@
 import type { Clock, Disk } from '../../contracts/ports.ts';
 import type { Identity } from './layout.ts';
 import { damaged, FLAG, KIND, readSegmentHeader, SEGMENT_HEADER_BYTES } from './layout.ts';
-import type { SegmentPlace } from './reader.ts';
+import { openSegment, type SegmentPlace } from './reader.ts';
 import type { Frame } from './scan.ts';
 import { scanFrames } from './scan.ts';
 
@@ -31,14 +31,19 @@ export async function scrubSegments(
     const segment = full().find(({ ordinal }) => ordinal > before);
     if (segment === undefined) return { segments, bytes };
     signal.throwIfAborted();
-    bytes += await scrubSegment(ports.disk, identity, segment, pause);
-    segments++;
     before = segment.ordinal;
+    try {
+      bytes += await scrubSegment(ports.disk, identity, segment, pause);
+      segments++;
+    } catch (error) {
+      // Retention may have removed it while it was being read.
+      if (full().includes(segment)) throw error;
+    }
   }
 }
 
 async function scrubSegment(disk: Disk, identity: Identity, segment: SegmentPlace, pause: () => Promise<void>): Promise<number> {
-  const file = await disk.open(segment.path, 'read');
+  const file = await openSegment(disk, segment);
   try {
     const ordinal = readSegmentHeader(await file.read(0, SEGMENT_HEADER_BYTES), identity);
     if (ordinal !== segment.ordinal) throw damaged(segment.path, 0, 'the header is not one of this segment');

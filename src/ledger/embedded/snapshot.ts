@@ -24,7 +24,9 @@ export interface Snapshot extends StateJson {
 
 const MAGIC = Buffer.from([0x57, 0x42, 0x53, 0x4e, 0x41, 0x50, 0x01, 0xff]);
 const HEADER_BYTES = 24;
-const KEPT = 2;
+
+/** How many snapshots are kept: the second is for the case that the newest does not hold. */
+export const SNAPSHOTS_KEPT = 2;
 
 /** A snapshot as it is stored. */
 export function encodeSnapshot(snapshot: Snapshot, salt: number): Buffer {
@@ -48,11 +50,23 @@ export function decodeSnapshot(stored: Uint8Array, salt: number): Snapshot | nul
   return JSON.parse(json.toString('utf8')) as Snapshot;
 }
 
+/** A snapshot that is on the disk, and the oldest entry that a recovery from it needs. */
+export interface KeptSnapshot {
+  readonly frame: number;
+  readonly needs: number;
+}
+
+/** What of a snapshot retention has to know. */
+export function keptSnapshot({ frame, segment, journal }: Snapshot): KeptSnapshot {
+  return { frame, needs: Math.min(segment, ...journal.map(([, { needs = segment }]) => needs)) };
+}
+
 /**
- * Writes a snapshot so that it is there wholly or not at all, then removes those that are no longer needed. Returns the bytes that all of
- * them take.
+ * Writes a snapshot so that it is there wholly or not at all, then removes all others but those to be kept. Returns the bytes that the
+ * rest takes.
  */
-export async function writeSnapshot(disk: Disk, directory: string, stored: Buffer, frame: number): Promise<number> {
+export async function writeSnapshot(disk: Disk, directory: string, stored: Buffer, frames: readonly number[]): Promise<number> {
+  const [frame = 0] = frames;
   const beside = `${directory}/new`;
   const file = await disk.open(beside, 'create');
   try {
@@ -64,21 +78,28 @@ export async function writeSnapshot(disk: Disk, directory: string, stored: Buffe
   }
   await disk.rename(beside, `${directory}/${snapshotName(frame)}`);
   await disk.syncDirectory(directory);
-  const names = await snapshotNames(disk, directory);
-  for (const name of names.slice(KEPT)) await disk.remove(`${directory}/${name}`);
+  const kept = new Set(frames.map(snapshotName));
   let bytes = 0;
-  for (const name of names.slice(0, KEPT)) bytes += (await disk.length(`${directory}/${name}`)) ?? 0;
+  for (const name of await snapshotNames(disk, directory)) {
+    if (kept.has(name)) bytes += (await disk.length(`${directory}/${name}`)) ?? 0;
+    else await disk.remove(`${directory}/${name}`);
+  }
   return bytes;
 }
 
-/** The newest snapshot that holds, or `null`. Damaged ones are named in the log: the frames that they would have saved are read instead. */
-export async function readNewestSnapshot(disk: Disk, directory: string, salt: number, log: Log): Promise<Snapshot | null> {
+/**
+ * The snapshots that hold, newest first and at most so many as are kept. Damaged ones are named in the log: the frames that they would
+ * have saved are read instead.
+ */
+export async function readSnapshots(disk: Disk, directory: string, salt: number, log: Log): Promise<readonly Snapshot[]> {
+  const found: Snapshot[] = [];
   for (const name of await snapshotNames(disk, directory)) {
+    if (found.length === SNAPSHOTS_KEPT) break;
     const snapshot = await readSnapshot(disk, `${directory}/${name}`, salt);
-    if (snapshot !== null && snapshotName(snapshot.frame) === name) return snapshot;
-    log.warn('a snapshot of the ledger is damaged and was passed over', { file: `${directory}/${name}` });
+    if (snapshot !== null && snapshotName(snapshot.frame) === name) found.push(snapshot);
+    else log.warn('a snapshot of the ledger is damaged and was passed over', { file: `${directory}/${name}` });
   }
-  return null;
+  return found;
 }
 
 async function readSnapshot(disk: Disk, path: string, salt: number): Promise<Snapshot | null> {

@@ -1,5 +1,5 @@
 import type { Disk, Log } from '../../contracts/ports.ts';
-import { encodeSnapshot, writeSnapshot } from './snapshot.ts';
+import { encodeSnapshot, type KeptSnapshot, keptSnapshot, SNAPSHOTS_KEPT, writeSnapshot } from './snapshot.ts';
 import type { Space } from './space.ts';
 import type { LedgerState } from './state.ts';
 import type { CommitStream } from './stream.ts';
@@ -28,15 +28,26 @@ export interface SnapshotsOptions {
  */
 export class Snapshots {
   readonly #options: SnapshotsOptions;
-  #taken: { readonly stored: Buffer; readonly frame: number } | null = null;
+  #taken: { readonly stored: Buffer; readonly kept: KeptSnapshot } | null = null;
+  #kept: readonly KeptSnapshot[];
   #writing: Promise<void> | null = null;
   #due = false;
   #bytes = 0;
   #storedBytes: number;
 
-  constructor(options: SnapshotsOptions, storedBytes: number) {
+  /** `kept` are the snapshots that are on the disk and hold, newest first. */
+  constructor(options: SnapshotsOptions, kept: readonly KeptSnapshot[], storedBytes: number) {
     this.#options = options;
+    this.#kept = kept;
     this.#storedBytes = storedBytes;
+  }
+
+  /**
+   * The oldest entry that a recovery may need: also from the second snapshot, in case the newest one does not hold. 0 while there are not
+   * two.
+   */
+  get needs(): number {
+    return this.#kept.length < SNAPSHOTS_KEPT ? 0 : Math.min(...this.#kept.map(({ needs }) => needs));
   }
 
   /** Makes the next snapshot due, because a segment ended. */
@@ -49,7 +60,7 @@ export class Snapshots {
     this.#bytes += bytes;
     if (this.#bytes >= EVERY_BYTES) this.#due = true;
     if (this.#due && this.#taken === null) this.#take();
-    if (this.#writing === null && this.#taken !== null && this.#options.stream.durableFrame >= this.#taken.frame)
+    if (this.#writing === null && this.#taken !== null && this.#options.stream.durableFrame >= this.#taken.kept.frame)
       this.#writing = this.#write();
   }
 
@@ -70,7 +81,7 @@ export class Snapshots {
     fold();
     const { frame, group, segment, at } = stream.place;
     const snapshot = { frame, group, size: stream.index, segment: segment.first, at, beginning: beginning(), ...state.toJson() };
-    this.#taken = { stored: encodeSnapshot(snapshot, salt), frame };
+    this.#taken = { stored: encodeSnapshot(snapshot, salt), kept: keptSnapshot(snapshot) };
     this.#due = false;
     this.#bytes = 0;
   }
@@ -79,12 +90,16 @@ export class Snapshots {
     const { disk, log, directory, space } = this.#options;
     const taken = this.#taken;
     if (taken === null) return;
+    const { frame } = taken.kept;
+    const kept = [taken.kept, ...this.#kept.filter((older) => older.frame !== frame)].slice(0, SNAPSHOTS_KEPT);
     try {
-      const stored = await writeSnapshot(disk, directory, taken.stored, taken.frame);
+      const frames = kept.map((one) => one.frame);
+      const stored = await writeSnapshot(disk, directory, taken.stored, frames);
+      this.#kept = kept;
       space.account(stored - this.#storedBytes);
       this.#storedBytes = stored;
     } catch (error) {
-      log.warn('a snapshot of the ledger could not be written; the next one is tried later', { frame: taken.frame, error: String(error) });
+      log.warn('a snapshot of the ledger could not be written; the next one is tried later', { frame, error: String(error) });
     }
     this.#taken = null;
     this.#writing = null;

@@ -14,13 +14,22 @@ export interface RunMeta {
 interface JournalKey {
   state: string | null;
   records: string[];
+  /** The first entry that who goes on from the state has to read; absent: none. */
+  needs?: number;
+}
+
+/** A journal key as a snapshot holds it. */
+export interface JournalKeyJson {
+  readonly state: string | null;
+  readonly records: readonly string[];
+  readonly needs?: number;
 }
 
 /** The state as a snapshot holds it. Pairs instead of objects: a partition may have any name. */
 export interface StateJson {
   readonly sequences: readonly (readonly [string, number])[];
   readonly positions: readonly (readonly [string, readonly (readonly [string, Position])[]])[];
-  readonly journal: readonly (readonly [string, { readonly state: string | null; readonly records: readonly string[] }])[];
+  readonly journal: readonly (readonly [string, JournalKeyJson])[];
   readonly register: readonly (readonly [string, string])[];
 }
 
@@ -39,7 +48,7 @@ export class LedgerState {
   constructor(json: StateJson = { sequences: [], positions: [], journal: [], register: [] }) {
     this.#sequences = new Map(json.sequences);
     this.#positions = new Map(json.positions.map(([source, positions]) => [source, new Map(positions)]));
-    this.#journal = new Map(json.journal.map(([key, { state, records }]) => [key, { state, records: [...records] }]));
+    this.#journal = new Map(json.journal.map(([key, known]) => [key, { ...known, records: [...known.records] }]));
     this.register = new Map(json.register);
   }
 
@@ -110,12 +119,17 @@ export class LedgerState {
     return [...this.#journal.keys()];
   }
 
-  /** Replaces the records of a key by the state that they fold to, so that the records may go. */
-  fold(key: string, fold: () => string): void {
+  /**
+   * Replaces the records of a key by the state that they fold to, so that the records may go. A state that needs entries is replaced also
+   * without records, so that it needs fewer of them.
+   */
+  fold(key: string, fold: () => string, needs?: () => number): void {
     const known = this.#journal.get(key);
-    if (known === undefined || known.records.length === 0) return;
-    known.state = fold();
-    known.records = [];
+    if (needs === undefined) {
+      if (known !== undefined && known.records.length > 0) this.#journal.set(key, { state: fold(), records: [] });
+    } else {
+      this.#journal.set(key, { state: fold(), records: [], needs: needs() });
+    }
   }
 
   /** The state as a snapshot holds it. */
