@@ -124,7 +124,7 @@ describe('the container', () => {
     assert.deepEqual(waybill['cap_drop'], ['ALL']);
     assert.deepEqual(waybill['security_opt'], ['no-new-privileges:true']);
     assert.deepEqual(waybill['ports'], ['127.0.0.1:8400:8400']);
-    const named = [...text('packaging/container.yaml').matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name);
+    const named = [...text('packaging/container.yaml').matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => name);
     assert.deepEqual(Object.keys(waybill['environment'] as object).toSorted(), named.toSorted());
     assert.deepEqual(waybill['volumes'], [`waybill:${of('VOLUME')[0]}`]);
   });
