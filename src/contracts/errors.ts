@@ -195,12 +195,25 @@ export const ERROR_CODES = {
   DESTINATION_LOST_DATA: {
     remedy: 'halt',
     means: 'The destination has less than it had acknowledged.',
-    action: 'Restore what the destination lost, then run `waybill retry DEST`.',
+    action:
+      'Run `waybill recover DEST`, which sends what is missing again. Or restore what the destination lost, then run `waybill retry DEST`.',
   },
   DESTINATION_BEHIND: {
     remedy: 'halt',
     means: 'The destination is not empty, and it needs entries that come before the place where it was told to begin.',
-    action: 'Give the destination an empty target, or send what comes before with `waybill recover DEST`.',
+    action: 'Run `waybill recover DEST`, which sends what comes before. Or give the destination an empty target and restart it.',
+  },
+  DESTINATION_DETACHED: {
+    remedy: 'halt',
+    means: 'The ledger let go of entries that the destination had not taken, because it was behind by more than its `max_lag`.',
+    action: 'Run `waybill resume DEST`: it goes on with the oldest entry that the ledger has, and its next batch accounts for the gap.',
+  },
+  TARGET_CHANGED: {
+    remedy: 'halt',
+    means: 'The configuration lets the destination write to another place than before. Nothing was sent there.',
+    action:
+      'Set `target_changed: continue` (go on at its cursor) or `restart` (begin anew by `start`) on the destination, or put the old place ' +
+      'back, then run `waybill reload`.',
   },
   DESTINATION_LOCKED: {
     remedy: 'halt',

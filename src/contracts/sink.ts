@@ -41,7 +41,10 @@ export interface SinkContext {
   /** The origin of the ledger. */
   readonly origin: string;
   readonly ports: Ports;
-  /** The index that the destination needs next, as the journal has it. */
+  /**
+   * The index that the destination needs next, as the journal has it: while a loss is being filled, where that has come to, which belongs
+   * to `receipt`.
+   */
   readonly cursor: Index;
   /**
    * How many entries the ledger has. Where it is known, a sink that repairs can see that it holds more than the ledger, and leaves
@@ -63,6 +66,8 @@ export interface Omitted {
   readonly quarantined: readonly Index[];
   /** How many were control entries that the destination does not want. */
   readonly control: number;
+  /** How many at the beginning of the range were no longer in the ledger when the destination was to get them. */
+  readonly detached: number;
 }
 
 /** One delivery: it accounts for every index of a range, sent or omitted. The same batch always has the same bytes. */

@@ -1,6 +1,6 @@
 import type { Receipt } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import type { ControlChoice, SideKind } from './records.ts';
+import type { ControlChoice, SideKind, TargetChange } from './records.ts';
 
 /**
  * What is known about a destination for good: the fold of its journal, and nothing else. Plain data, never changed in place.
@@ -36,6 +36,19 @@ export interface Account {
   readonly repeats: number;
   /** How many side streams there have been. */
   readonly sides: number;
+  /** Where it writes, in the words of its sink, and which word of the configuration led there; `null` until that is known. */
+  readonly target: { readonly text: string; readonly used: TargetChange | null } | null;
+  /**
+   * What it needs next, through here, is no longer in the ledger. `held`: nothing is sent until an operator acts. It ends with the batch
+   * that accounts for it.
+   */
+  readonly detached: { readonly through: Index; readonly held: boolean } | null;
+  /** Where a destination that keeps its place stands, when filling what it lost ended early: `receipt` is from there. */
+  readonly stands: Index | null;
+  /** The name that it began under and that its identities keep; `null`: it was never renamed. */
+  readonly bornAs: string | null;
+  /** The name that it had before this one; `null`: it was never renamed. */
+  readonly renamedFrom: string | null;
 }
 
 /** A stream: everything below `cursor` is accounted for. */
@@ -56,6 +69,8 @@ export interface SideStream extends Stream {
   readonly entries: number;
   /** True once its control entry is in the ledger: nothing is sent before. */
   readonly declared: boolean;
+  /** Entries through here are not in the ledger any more, and are left out; `null`: all are there. */
+  readonly gone: Index | null;
 }
 
 /** A batch whose bytes are fixed. `done`: taken, while an earlier one is not. */
@@ -66,6 +81,7 @@ export interface Intent {
   readonly epoch: number;
   readonly sha256: string;
   readonly omit: readonly Index[];
+  readonly gone: Index | null;
   readonly done: boolean;
 }
 
@@ -73,6 +89,7 @@ export interface Intent {
 export interface Aside {
   readonly index: Index;
   readonly code: string;
+  readonly message: string;
   /** The pipeline wrote it itself: setting it aside is not declared, so that no gap entry ever causes another one. */
   readonly control: boolean;
   readonly at: number;
@@ -83,6 +100,8 @@ export interface Quarantined {
   readonly from: Index;
   readonly through: Index;
   readonly code: string;
+  /** What the destination answered about the first of them. */
+  readonly message: string;
   readonly at: number;
 }
 
@@ -98,6 +117,8 @@ export interface Epoch {
   readonly epoch: number;
   readonly format: string;
   readonly control: ControlChoice;
+  /** The name that the destination had. */
+  readonly name: string;
 }
 
 /** The account of a destination that begins now. */
@@ -120,7 +141,31 @@ export function newAccount(cursor: Index, at: number): Account {
     taken: { batches: 0, entries: 0, bytes: 0 },
     repeats: 0,
     sides: 0,
+    target: null,
+    detached: null,
+    stands: null,
+    bornAs: null,
+    renamedFrom: null,
   };
+}
+
+/** The index at which the destination stands as far as its last receipt tells. */
+export function standsAt({ side, stands, live }: Account): Index {
+  if (side !== null && side.kind === 'recover' && side.cursor > side.from) return side.cursor;
+  return stands ?? live.cursor;
+}
+
+/** Through which index a stream has entries that are not in the ledger any more; `null`: none. */
+export function goneThrough(account: Account, lane: 'live' | 'side'): Index | null {
+  return lane === 'side' ? (account.side?.gone ?? null) : (account.detached?.through ?? null);
+}
+
+/** The oldest index that the destination still needs from the ledger; `null`: none, because it is detached. */
+export function neededFrom({ live, side, detached }: Account): Index | null {
+  if (detached?.held === true) return null;
+  const needed = detached === null ? live.cursor : Math.max(live.cursor, detached.through + 1);
+  const again = side === null ? needed : Math.max(side.cursor, (side.gone ?? -1) + 1);
+  return Math.min(needed, again) as Index;
 }
 
 /** The index after `index`. */

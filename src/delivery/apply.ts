@@ -2,6 +2,7 @@ import { assert, BrokenInvariant } from '../contracts/assert.ts';
 import type { Receipt } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import { type Account, type Epoch, next, type SideStream, type Stream } from './account.ts';
+import { applyTarget, attach, detach } from './apply-detached.ts';
 import { addAside, declare, declared, setAsideBelow, withoutRange } from './quarantine.ts';
 import type { IntentRecord, JournalRecord, Lane } from './records.ts';
 
@@ -10,9 +11,19 @@ import type { IntentRecord, JournalRecord, Lane } from './records.ts';
  * A record that does not fit is a broken invariant.
  */
 export function applyRecord(before: Account, record: JournalRecord): Account {
-  const account = { ...before, records: before.records + 1 };
+  const after = applyFact({ ...before, records: before.records + 1 }, record);
+  return isPast(after) ? { ...after, detached: null } : after;
+}
+
+/** Whether a batch has accounted for all that was no longer in the ledger. */
+function isPast({ detached, live }: Account): boolean {
+  return detached !== null && !detached.held && live.cursor > detached.through;
+}
+
+function applyFact(account: Account, record: JournalRecord): Account {
   switch (record.type) {
     case 'began':
+    case 'renamed':
       throw new BrokenInvariant('a destination begins once');
     case 'width':
       return { ...account, inFlight: record.inFlight };
@@ -54,7 +65,10 @@ export function applyRecord(before: Account, record: JournalRecord): Account {
   }
 }
 
-type VerbRecord = Extract<JournalRecord, { type: 'paused' | 'resumed' | 'retried' | 'side' | 'ended' | 'declared' | 'waived' }>;
+type VerbRecord = Extract<
+  JournalRecord,
+  { type: 'paused' | 'resumed' | 'retried' | 'side' | 'ended' | 'declared' | 'waived' | 'detached' | 'attached' | 'target' }
+>;
 
 function applyVerb(account: Account, record: VerbRecord): Account {
   switch (record.type) {
@@ -75,6 +89,12 @@ function applyVerb(account: Account, record: VerbRecord): Account {
       const waived = { ...account, quarantine: withoutRange(account.quarantine, record.from, record.through) };
       return declare(waived, 'quarantine.waived', { from: record.from, through: record.through });
     }
+    case 'detached':
+      return detach(account, record.through);
+    case 'attached':
+      return attach(account, record.through);
+    case 'target':
+      return applyTarget(account, record);
     default:
       throw new BrokenInvariant(`unknown record ${String((record as { type: unknown }).type)}`);
   }
@@ -83,7 +103,8 @@ function applyVerb(account: Account, record: VerbRecord): Account {
 function addEpoch(account: Account, record: Epoch): Account {
   const last = account.epochs.at(-1);
   assert(record.epoch === (last === undefined ? 0 : last.epoch + 1), `epoch ${record.epoch} does not follow`);
-  return { ...account, epochs: [...account.epochs, { epoch: record.epoch, format: record.format, control: record.control }] };
+  const { epoch, format, control, name } = record;
+  return { ...account, epochs: [...account.epochs, { epoch, format, control, name }] };
 }
 
 function addIntent(stream: Stream, record: IntentRecord): Stream {
@@ -95,8 +116,8 @@ function addIntent(stream: Stream, record: IntentRecord): Stream {
   assert(record.from === from, `an intent begins at ${record.from} where ${from} is next`);
   assert(record.through >= record.from, `an intent ends at ${record.through} before it begins at ${record.from}`);
   assert(following === undefined || record.through < following.from, `the intent at ${record.from} overlaps the one after it`);
-  const { through, count, epoch, sha256, omit } = record;
-  return { ...stream, open: stream.open.toSpliced(at, 0, { from, through, count, epoch, sha256, omit, done: false }) };
+  const { through, count, epoch, sha256, omit, gone } = record;
+  return { ...stream, open: stream.open.toSpliced(at, 0, { from, through, count, epoch, sha256, omit, gone, done: false }) };
 }
 
 function applyTaken(account: Account, record: Extract<JournalRecord, { type: 'taken' }>): Account {
@@ -118,7 +139,7 @@ function applyTaken(account: Account, record: Extract<JournalRecord, { type: 'ta
     repeats: after.repeats + record.again,
   };
   if (record.lane === 'side') return sideTaken(after, record.from, record.through, record.count, record.receipt);
-  after = { ...after, receipt: record.receipt };
+  after = { ...after, receipt: record.receipt, stands: null };
   // Only a later entry that was taken proves that the fault lies in the refused one and not in the destination.
   return record.count > 0 ? setAsideBelow(after, record.through) : after;
 }
@@ -138,15 +159,16 @@ function applyAdopted(account: Account, record: Extract<JournalRecord, { type: '
     return advance({ ...stream, cursor: next(record.through) });
   });
   const known = { ...after, acknowledged: true };
-  return record.lane === 'live' ? setAsideBelow(known, record.through) : known;
+  return record.lane === 'live' ? setAsideBelow({ ...known, stands: null }, record.through) : known;
 }
 
 function beginSide(account: Account, record: Extract<JournalRecord, { type: 'side' }>): Account {
   assert(account.side === null, 'one stream of old entries at a time');
-  const { kind, name, from, through } = record;
+  const { kind, name, from, through, gone } = record;
   assert(from <= through && through < account.live.cursor, `[${from}, ${through}] is not below the cursor`);
-  const side: SideStream = { kind, name, from, through, cursor: from, open: [], fences: [], entries: 0, declared: false };
-  return declare({ ...account, side, sides: account.sides + 1 }, `${kind}.started`, { name, from, through });
+  const side: SideStream = { kind, name, from, through, gone, cursor: from, open: [], fences: [], entries: 0, declared: false };
+  const lacks = gone === null ? {} : { gone: Math.min(gone, through) - from + 1 };
+  return declare({ ...account, side, sides: account.sides + 1 }, `${kind}.started`, { name, from, through, ...lacks });
 }
 
 function endSide(account: Account, record: Extract<JournalRecord, { type: 'ended' }>): Account {
@@ -156,7 +178,10 @@ function endSide(account: Account, record: Extract<JournalRecord, { type: 'ended
   const { kind, name, from, through, entries } = side;
   const why = record.index === null || record.code === null ? {} : { refused: record.index, code: record.code };
   // The stream may end before its beginning could be declared: both stay in the outbox, in order.
-  return declare({ ...account, side: null }, `${kind}.ended`, { name, from, through, entries, how: record.how, ...why });
+  // From here on only this tells where a destination that keeps its place was left: its receipt is from there.
+  const whole = record.how === 'done' && next(through) >= account.live.cursor;
+  const stands = kind !== 'recover' || side.cursor === from ? account.stands : whole ? null : side.cursor;
+  return declare({ ...account, side: null, stands }, `${kind}.ended`, { name, from, through, entries, how: record.how, ...why });
 }
 
 function withStream(account: Account, lane: Lane, change: (stream: Stream) => Stream): Account {

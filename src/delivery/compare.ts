@@ -19,8 +19,11 @@ export function compare(work: Work, next: Index, size: Size): void {
     const message = `the destination needs index ${next} next, but the ledger has ${size} entries`;
     return halt(work, { code: 'LEDGER_REWOUND', message, remedy: 'halt', unknown: false });
   }
-  if (next < cursor) return halt(work, behind(work.state, next, cursor));
-  set(work, { known: true });
+  if (next < cursor) {
+    set(work, { lacksFrom: next });
+    return halt(work, behind(work.state, next, cursor));
+  }
+  set(work, { known: true, lacksFrom: null });
   if (next === cursor) return forgetDoubt(work, lane);
   adopt(work, lane, cursor, (next - 1) as Index);
 }

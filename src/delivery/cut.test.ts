@@ -54,7 +54,13 @@ function controlEntry(type: string, destination?: string): string {
 
 function range(
   from: number,
-  more: { readonly limit?: number; readonly fences?: number[]; readonly omit?: number[]; readonly only?: [number, number][] } = {},
+  more: {
+    readonly limit?: number;
+    readonly fences?: number[];
+    readonly omit?: number[];
+    readonly only?: [number, number][];
+    readonly gone?: number;
+  } = {},
 ): CutRange {
   return {
     from: from as Index,
@@ -62,6 +68,7 @@ function range(
     fences: (more.fences ?? []) as Index[],
     omit: (more.omit ?? []) as Index[],
     only: more.only?.map(([from, through]) => ({ from: from as Index, through: through as Index })) ?? null,
+    gone: (more.gone ?? null) as Index | null,
   };
 }
 
@@ -141,7 +148,7 @@ describe('a cut', () => {
   test('leaves out what is set aside and accounts for it', async () => {
     const cut = await cutNext(new ListLedger(ten), range(0, { omit: [1, 4, 20] }), RULES, { entries: 5, bytes: 1 << 20 });
     assert.deepEqual(indexes(cut), [0, 2, 3, 5, 6]);
-    assert.deepEqual(cut.omitted, { filtered: 0, quarantined: [1, 4], control: 0 });
+    assert.deepEqual(cut.omitted, { filtered: 0, quarantined: [1, 4], control: 0, detached: 0 });
   });
 
   test('of what was set aside has that and nothing else', async () => {
@@ -183,7 +190,7 @@ describe('control entries', () => {
     const cut = (control: CutRules['control']) => cutNext(new ListLedger(mixed), range(0), { ...RULES, control }, NONE);
     assert.deepEqual(indexes(await cut('all')), [0, 1, 2, 3, 4]);
     assert.deepEqual(indexes(await cut('own')), [0, 2, 4]);
-    assert.deepEqual((await cut('own')).omitted, { filtered: 0, quarantined: [], control: 2 });
+    assert.deepEqual((await cut('own')).omitted, { filtered: 0, quarantined: [], control: 2, detached: 0 });
     assert.deepEqual(indexes(await cut('none')), [0, 4]);
     assert.equal((await cut('none')).omitted.control, 3);
   });

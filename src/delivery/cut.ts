@@ -28,6 +28,8 @@ export interface CutRange {
   readonly omit: readonly Index[];
   /** Ranges outside of which everything is left out; `null`: there is no such limit. */
   readonly only: readonly { readonly from: Index; readonly through: Index }[] | null;
+  /** What lies here or before is not in the ledger any more; `null`: everything is there. */
+  readonly gone: Index | null;
 }
 
 /** How large a batch may become: records, and bytes of its body. A single record may be larger. */
@@ -75,6 +77,7 @@ interface Making {
   bytes: number;
   control: number;
   filtered: number;
+  readonly detached: number;
   loneControl: boolean;
   full: boolean;
 }
@@ -120,7 +123,11 @@ export function batchId(origin: string, destination: string, cut: Pick<Cut, 'fro
 }
 
 function begin(ledger: Making['ledger'], range: CutRange, rules: CutRules, limits: CutLimits, after: Cut | null): Making {
-  const plain = rules.control === 'all' && range.omit.length === 0 && range.only === null;
+  const from = after === null ? range.from : ((after.through + 1) as Index);
+  const gone = Math.min(range.gone ?? -1, range.limit ?? Number.POSITIVE_INFINITY);
+  const detached = Math.max(0, gone - from + 1);
+  const earlier = after?.omitted.detached ?? 0;
+  const plain = rules.control === 'all' && range.omit.length === 0 && range.only === null && detached + earlier === 0;
   return {
     ledger,
     range,
@@ -129,11 +136,12 @@ function begin(ledger: Making['ledger'], range: CutRange, rules: CutRules, limit
     parts: [],
     indexes: plain ? null : [],
     omit: new Set(range.omit),
-    at: after === null ? range.from : ((after.through + 1) as Index),
+    at: (from + detached) as Index,
     count: 0,
     bytes: 0,
     control: after?.omitted.control ?? 0,
     filtered: after?.omitted.filtered ?? 0,
+    detached: earlier + detached,
     loneControl: false,
     full: false,
   };
@@ -218,17 +226,17 @@ function clip(batch: Batch, most: number): Batch {
 }
 
 function finish(making: Making): Cut {
-  const { range, rules, count, control, filtered, indexes, loneControl } = making;
+  const { range, rules, count, control, filtered, detached, indexes, loneControl } = making;
   const { body, offsets } = join(making);
   const through = (making.at - 1) as Index;
-  const quarantined = range.omit.filter((index) => index >= range.from && index <= through);
+  const quarantined = range.omit.filter((index) => index >= range.from + detached && index <= through);
   const sha256 = rules.hashed ? hash('sha256', body, 'hex') : '';
   const { contentType } = rules.codec;
   return {
     from: range.from,
     through,
     count,
-    omitted: { filtered, quarantined, control },
+    omitted: { filtered, quarantined, control, detached },
     body,
     offsets,
     contentType,

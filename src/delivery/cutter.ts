@@ -80,14 +80,15 @@ export class Cutter {
   async #answer(number: number, signal: AbortSignal): Promise<[CutEvent, Cut | null]> {
     const order = this.#current(signal);
     if (order.original) {
-      const { through, count, sha256, omit, epoch } = await this.#options.history(order.from);
-      return [{ type: 'cut', number, through, count, sha256, omit, epoch }, null];
+      const { through, count, sha256, omit, gone, epoch } = await this.#options.history(order.from);
+      return [{ type: 'cut', number, through, count, sha256, omit, gone, epoch }, null];
     }
     if (order.ahead && !this.#fills(order)) await this.#urgency(signal);
     const cut = await this.#make(order, signal);
     if (cut.count > 0) this.#entryBytes = cut.body.length / cut.count;
-    const { through, count, sha256, omitted } = cut;
-    return [{ type: 'cut', number, through, count, sha256, omit: omitted.quarantined, epoch: order.epoch }, cut];
+    const { from, through, count, sha256, omitted } = cut;
+    const gone = omitted.detached === 0 ? null : ((from + omitted.detached - 1) as Index);
+    return [{ type: 'cut', number, through, count, sha256, omit: omitted.quarantined, gone, epoch: order.epoch }, cut];
   }
 
   /**

@@ -1,6 +1,6 @@
 import { assert } from '../contracts/assert.ts';
 import type { Index } from '../contracts/units.ts';
-import type { Account, SideStream } from './account.ts';
+import { type Account, goneThrough, type SideStream } from './account.ts';
 import { activeLane, firstHole, isNarrow, liveWaits, mayBegin, streamOf, width } from './lanes.ts';
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
@@ -31,7 +31,7 @@ export function onCut(work: Work, event: CutEvent): void {
   if (order === null || order.number !== event.number) return;
   set(work, { order: null });
   const { lane, from } = order;
-  const { through, count, epoch, sha256, omit } = event;
+  const { through, count, epoch, sha256, omit, gone } = event;
   assert(through >= from && (order.limit === null || through <= order.limit), `the cut [${from}, ${through}] is not the one ordered`);
   if (count === 0 && lane === 'live' && account.aside.some(({ index }) => index <= through)) {
     assert(order.limit !== null, 'a batch without records cannot prove that an earlier entry is at fault');
@@ -48,7 +48,7 @@ export function onCut(work: Work, event: CutEvent): void {
   }
   // Even without an intent: once the destination has a later entry, nobody but the journal remembers what was left out.
   const without = omit.length > 0 ? account.records : 0;
-  const needs = asks ? without : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit });
+  const needs = asks ? without : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit, gone });
   const batch: OpenBatch = {
     from,
     through,
@@ -56,6 +56,7 @@ export function onCut(work: Work, event: CutEvent): void {
     epoch,
     sha256,
     omit,
+    gone,
     needs,
     phase: 'waiting',
     doubt: false,
@@ -88,6 +89,7 @@ function wantedOrder(state: State): Omit<CutOrder, 'number'> | null {
     limit: limit ?? side?.through ?? null,
     fences: streamOf(account, lane).fences,
     omit: omitted(account, side, from, limit),
+    gone: goneThrough(account, lane),
     only: side?.kind === 'redeliver' ? account.quarantine.map(({ from, through }) => ({ from, through })) : null,
     original: side?.kind === 'recover' && rules.dedupe !== 'position',
     empty: rules.carriesEmpty && (lane === 'side' || account.aside.length === 0),
@@ -121,7 +123,7 @@ function omitted(account: Account, side: SideStream | null, from: Index, limit: 
 }
 
 function sameCut(a: Omit<CutOrder, 'ahead' | 'number'>, b: Omit<CutOrder, 'ahead' | 'number'>): boolean {
-  const plain = a.lane === b.lane && a.from === b.from && a.limit === b.limit && a.epoch === b.epoch;
+  const plain = a.lane === b.lane && a.from === b.from && a.limit === b.limit && a.epoch === b.epoch && a.gone === b.gone;
   return plain && a.original === b.original && a.empty === b.empty && sameIndexes(a.fences, b.fences) && sameIndexes(a.omit, b.omit);
 }
 

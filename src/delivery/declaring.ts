@@ -21,7 +21,7 @@ export async function emitDeclaration(
   const declaration = account.outbox.find((waiting) => waiting.record === record);
   assert(declaration !== undefined, `record ${record} calls for no control entry`);
   const { type, facts } = declaration;
-  const entry = { type, key: `${name}:${account.born}:${record}`, facts: { destination: name, ...facts } };
+  const entry = { type, key: `${account.bornAs ?? name}:${account.born}:${record}`, facts: { destination: name, ...facts } };
   for (;;) {
     try {
       await emitControl(entry);

@@ -6,7 +6,7 @@ import type { Sink, SinkContext, SinkDefinition } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import type { Intent, Quarantined } from './account.ts';
 import { DeliveryLoop } from './loop.ts';
-import type { ControlChoice, SideKind } from './records.ts';
+import type { ControlChoice, SideKind, TargetChange } from './records.ts';
 
 /** What one destination is made of. Everything but the first block has a default. */
 export interface DestinationOptions {
@@ -37,6 +37,8 @@ export interface DestinationOptions {
   readonly timeoutMs?: number;
   /** The back-off doubles from `minMs` (default 100) to `maxMs` (default 30 s), with full jitter. */
   readonly retry?: { readonly minMs?: number; readonly maxMs?: number };
+  /** Where it writes, in the words of its sink, and what the configuration says about a change of that. Absent: nobody compares. */
+  readonly target?: { readonly text: string; readonly changed: TargetChange | null };
   /** Which control entries are sent. Default `all`. */
   readonly control?: ControlChoice;
   /** The codec of an earlier configuration, for batches that were cut under it; `undefined` when this program no longer has it. */
@@ -65,14 +67,23 @@ export interface Destination {
   status(): DestinationStatus;
   /** Begins no further attempt, also after a restart. Resolves once that is durable; what is in flight still comes back. */
   pause(): Promise<void>;
+  /** Goes on after a pause. A detached destination goes on with the oldest entry that the ledger has; its next batch accounts for the gap. */
   resume(): Promise<void>;
-  /** Ends a halt or a back-off and tries again at once. */
+  /**
+   * Lets go of everything that it needs through an index, because the ledger will not keep it: declared with one gap entry, and nothing is
+   * sent until an operator resumes it. It may be called at any moment; what is in flight comes back first. Resolves once that is durable,
+   * with whether the destination is detached: not when what came back was all of it.
+   */
+  detach(through: Index): Promise<boolean>;
+  /** Ends a halt or a back-off and tries again at once. Rejects with `COMMAND_REFUSED` where only the configuration can. */
   retry(): Promise<void>;
   /**
    * Sends entries again under identities of their own, marked; the live stream waits. Rejects with `COMMAND_REFUSED` where that cannot
    * be.
    */
   replay(from: Index, through: Index): Promise<SideStarted>;
+  /** What `recover` would send: the whole batches that hold [from, through]. Rejects like `replay`. */
+  recoverable(from: Index, through: Index): Promise<SideRange>;
   /** Fills what the destination lost, with the original cuts and identities. Rejects like `replay`. */
   recover(from: Index, through: Index): Promise<SideStarted>;
   /** Sends again what was set aside in a range. Rejects like `replay`. */
@@ -85,6 +96,13 @@ export interface Destination {
   drain(ms: number): Promise<boolean>;
   /** Stops at once. What is in flight stays in doubt and is resolved at the next start. */
   close(): Promise<void>;
+}
+
+/** Old entries to send. `gone`: those through here are not in the ledger any more; `null`: all are there. */
+export interface SideRange {
+  readonly from: Index;
+  readonly through: Index;
+  readonly gone: Index | null;
 }
 
 /** A stream of old entries that was begun. */
@@ -123,6 +141,12 @@ export interface DestinationStatus {
     readonly attempts: number;
   };
   readonly quarantine: readonly Quarantined[];
+  /** The oldest index that it still needs from the ledger; `null`: none, because it is detached. */
+  readonly neededFrom: Index | null;
+  /** What it lost by its own answer, or never had, while it is halted for that. */
+  readonly lacks: { readonly from: Index; readonly through: Index } | null;
+  /** What it will never get from this ledger, until a batch has accounted for it. */
+  readonly detached: { readonly from: Index; readonly through: Index } | null;
   /** The stream of old entries that is being sent, if any. */
   readonly side: {
     readonly kind: SideKind;

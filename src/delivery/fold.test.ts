@@ -15,6 +15,7 @@ const intent = (from: number, through: number): JournalRecord => ({
   epoch: 0,
   sha256: 'ab',
   omit: [],
+  gone: null,
 });
 const taken = (from: number, through: number): JournalRecord => ({
   type: 'taken',
@@ -75,7 +76,7 @@ describe('what makes it final that an entry is set aside', () => {
     intent(7, 7),
     { ...intent(8, 8), count: 0 } as JournalRecord,
     { type: 'rejected', lane: 'live', from: 7 as Index, code: 'SINK_REFUSED_ENTRY', fences: [] },
-    { type: 'aside', index: 7 as Index, code: 'SINK_REFUSED_ENTRY', control: false, at: 2_000 },
+    { type: 'aside', index: 7 as Index, code: 'SINK_REFUSED_ENTRY', message: 'no', control: false, at: 2_000 },
   ];
 
   test('is a later entry, and not a later batch without one', () => {
@@ -97,7 +98,7 @@ describe('what makes it final that an entry is set aside', () => {
 
 test('the last receipt is that of the live stream or of what filled a loss, never of a replay', () => {
   for (const kind of ['recover', 'replay'] as const) {
-    const side: JournalRecord = { type: 'side', kind, name: `${kind}-1`, from: 7 as Index, through: 9 as Index };
+    const side: JournalRecord = { type: 'side', kind, name: `${kind}-1`, from: 7 as Index, through: 9 as Index, gone: null };
     const again = { ...taken(7, 9), lane: 'side', receipt: { status: 201 } } as JournalRecord;
     const account = fold(null, [recordsText(1, [began, taken(7, 9), side, again])]);
     assert.deepEqual(account?.receipt, { status: kind === 'recover' ? 201 : 200 });

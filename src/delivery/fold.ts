@@ -1,7 +1,7 @@
 import { assert, BrokenInvariant } from '../contracts/assert.ts';
 import { type Account, newAccount } from './account.ts';
 import { applyRecord } from './apply.ts';
-import { type JournalRecord, journalInvalid, parseJournal, parseRecords } from './records.ts';
+import { type JournalRecord, journalInvalid, parseJournal, parseRecords, type RenamedRecord } from './records.ts';
 
 /**
  * Rebuilds an account from the last folded state (or `null`) and the journal entries since; `null` when there is neither.
@@ -31,6 +31,7 @@ export function foldText({ state, records }: { readonly state: string | null; re
 
 function foldRecord(account: Account | null, number: number, record: JournalRecord): Account {
   if (account !== null && number <= account.records) return account;
+  if (account === null && record.type === 'renamed') return renamedAccount(number, record);
   const expected = account === null ? 1 : account.records + 1;
   if (number !== expected) throw journalInvalid(`delivery record ${number} was found where ${expected} is next`);
   if (account !== null) return applyChecked(account, record);
@@ -55,4 +56,11 @@ function parseAccount(text: string): Account {
     throw journalInvalid('the delivery state is not one of version 1');
   }
   return parsed as Account;
+}
+
+/** What was known under the old name goes on under the new one. */
+function renamedAccount(number: number, { from, account }: RenamedRecord): Account {
+  const known = parseAccount(JSON.stringify(account));
+  if (number !== known.records + 1) throw journalInvalid(`delivery record ${number} renames what has ${known.records} records`);
+  return { ...known, records: number, bornAs: known.bornAs ?? from, renamedFrom: from };
 }

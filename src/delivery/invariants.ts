@@ -5,9 +5,11 @@ import { batchesOf, flying, type OpenBatch, type State } from './state.ts';
 
 /** What must hold after every step, whatever happened. It is always on: a state that nobody planned must not be acted on. */
 export function checkState(before: State, after: State): void {
-  assert(after.account.live.cursor >= before.account.live.cursor, 'the cursor went back');
+  const moved = before.account.target?.text !== after.account.target?.text;
+  assert(moved || after.account.live.cursor >= before.account.live.cursor, 'the cursor went back');
   assert(after.durable <= after.account.records, 'more is durable than was recorded');
   assert(flying(after) <= after.rules.inFlight, 'more is in flight than may be');
+  assert(after.account.detached?.held !== true || flying(after) === 0, 'something is in flight to a detached destination');
   assert(!after.live.some(isFlying) || !after.side.some(isFlying), 'two streams are in flight at once');
   checkLane(after, 'live');
   if (after.account.side !== null) checkLane(after, 'side');

@@ -18,7 +18,9 @@ export function mayBegin(state: State): boolean {
 
 /** True while nothing may be done with the sink at all, not even a question: a pause stops only what is sent. */
 export function isStopped(state: State): boolean {
-  return state.halted !== null || state.draining || state.failure !== null || state.backOff !== 0;
+  const { halted, draining, failure, backOff, detaching, account } = state;
+  const stands = halted !== null || draining || detaching !== null || account.detached?.held === true;
+  return stands || failure !== null || backOff !== 0;
 }
 
 /** The stream whose turn it is. Old entries go once they are declared and no live batch is unresolved; the live stream waits then. */

@@ -2,20 +2,20 @@ import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import { type Intent, newAccount } from './account.ts';
+import { type Intent, newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
 import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
 import { emitDeclaration } from './declaring.ts';
-import type { Destination, DestinationOptions, DestinationStatus, SideStarted } from './destination.ts';
+import type { Destination, DestinationOptions, DestinationStatus, SideRange, SideStarted } from './destination.ts';
 import { blame, faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { journalKey, type Lane, type SideKind } from './records.ts';
 import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
-import { askNext, backOffMs, openInTime, rulesOf, slept } from './sink-calls.ts';
+import { askNext, backOffMs, openInTime, rulesOf, slept, startOf } from './sink-calls.ts';
 import { type Command, type DeliveryEvent, type Fault, flying, type OpenBatch, type State, type VerbEvent } from './state.ts';
-import { statusOf } from './status.ts';
+import { report, statusOf } from './status.ts';
 import { openState, step } from './step.ts';
 import { refuseVerb } from './verbs.ts';
 import { Watchers } from './watchers.ts';
@@ -72,7 +72,8 @@ export class DeliveryLoop implements Destination {
     const account = fold(state, records);
     this.#state = account === null ? this.#begin() : openState(account, account.records);
     journal.compact(key, () => accountText(this.#state.account));
-    this.#dispatch({ type: 'begin' });
+    const { target } = options;
+    this.#dispatch(target === undefined ? { type: 'begin' } : { type: 'begin', target: { ...target, start: startOf(options) } });
   }
 
   status(): DestinationStatus {
@@ -86,7 +87,12 @@ export class DeliveryLoop implements Destination {
   }
 
   async resume(): Promise<void> {
-    await this.#verb({ type: 'resume' });
+    await this.#verb({ type: 'resume', beginning: this.#options.ledger.beginning() });
+  }
+
+  async detach(through: Index): Promise<boolean> {
+    await this.#verb({ type: 'detach', through });
+    return this.#state.account.detached?.held === true;
   }
 
   async retry(): Promise<void> {
@@ -102,19 +108,24 @@ export class DeliveryLoop implements Destination {
   }
 
   async replay(from: Index, through: Index): Promise<SideStarted> {
-    return this.#side('replay', from, through);
+    return this.#side('replay', { from, through, gone: null });
   }
 
   async redeliver(from: Index, through: Index): Promise<SideStarted> {
-    return this.#side('redeliver', from, through);
+    return this.#side('redeliver', { from, through, gone: null });
   }
 
-  async recover(from: Index, through: Index): Promise<SideStarted> {
-    if (this.#state.rules.dedupe === 'position') return this.#side('recover', from, through);
+  async recoverable(from: Index, through: Index): Promise<SideRange> {
+    const beginning = this.#options.ledger.beginning();
+    if (this.#state.rules.dedupe === 'position') return { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null };
     // Only whole batches have their original identity.
     const first = await this.#original(from);
     const last = await this.#original(through);
-    return this.#side('recover', first.from, last.through);
+    return { from: first.from, through: last.through, gone: first.gone };
+  }
+
+  async recover(from: Index, through: Index): Promise<SideStarted> {
+    return this.#side('recover', await this.recoverable(from, through));
   }
 
   async drain(ms: number): Promise<boolean> {
@@ -145,9 +156,8 @@ export class DeliveryLoop implements Destination {
   }
 
   #begin(): State {
-    const { start, ledger, ports } = this.#options;
-    const cursor = start === 'beginning' ? ledger.beginning() : start === 'now' ? (ledger.size() as number as Index) : start;
-    const at = ports.clock.now();
+    const cursor = startOf(this.#options);
+    const at = this.#options.ports.clock.now();
     this.#writer.add({ type: 'began', v: 1, cursor, at }, 1);
     return openState(newAccount(cursor, at), 0);
   }
@@ -195,20 +205,8 @@ export class DeliveryLoop implements Destination {
     // While the next batch is being cut, its intent is nearly there: both facts then take one flush.
     if (this.#cutter?.soon !== true) this.#writer.flush();
     if (state.halted !== null || state.backOff !== 0 || (state.open && state.known)) this.#onAsked();
-    this.#report(before);
+    report(this.name, before, state, this.#options.ports.log);
     this.#watchers.look();
-  }
-
-  #report(before: State): void {
-    const { log } = this.#options.ports;
-    const { halted, fault } = this.#state;
-    if (halted !== null && halted !== before.halted) {
-      log.error('a destination halted', { destination: this.name, code: halted.code, message: halted.message });
-    } else if (fault !== null && fault.code !== before.fault?.code) {
-      log.warn('a destination is failing', { destination: this.name, code: fault.code, message: fault.message });
-    } else if (fault === null && before.fault !== null) {
-      log.info('a destination takes entries again', { destination: this.name });
-    }
   }
 
   #run(task: Promise<void>): void {
@@ -222,13 +220,13 @@ export class DeliveryLoop implements Destination {
 
   async #open(): Promise<void> {
     const { name, origin, ports, codec, control, ledger } = this.#options;
-    const { receipt, live } = this.#state.account;
+    const { account } = this.#state;
     try {
-      const context = { name, origin, ports, cursor: live.cursor, size: ledger.size(), receipt };
+      const context = { name, origin, ports, cursor: standsAt(account), size: ledger.size(), receipt: account.receipt };
       const sink = await openInTime(this.#options, context, this.#closing.signal);
       this.#sink = sink;
       this.#cutter = this.#makeCutter(sink);
-      this.#dispatch({ type: 'opened', rules: rulesOf(this.#options, sink), format: codec.type, control: control ?? 'all' });
+      this.#dispatch({ type: 'opened', rules: rulesOf(this.#options, sink), format: codec.type, control: control ?? 'all', name });
     } catch (error) {
       this.#lost('open', error);
     }
@@ -348,12 +346,13 @@ export class DeliveryLoop implements Destination {
     const refusal = refuseVerb(this.#state, event, ledger.beginning(), ledger.size());
     if (refusal !== null) throw refusal;
     this.#dispatch(event);
+    await this.#until(() => this.#state.detaching === null);
     const { records } = this.#state.account;
     await this.#until(() => this.#state.durable >= records);
   }
 
-  async #side(kind: SideKind, from: Index, through: Index): Promise<SideStarted> {
-    const begun = this.#verb({ type: 'side', kind, from, through });
+  async #side(kind: SideKind, { from, through, gone }: SideRange): Promise<SideStarted> {
+    const begun = this.#verb({ type: 'side', kind, from, through, gone });
     // By the time it is durable it may be over, and another one begun.
     const name = `${kind}-${this.#state.account.sides}`;
     await begun;

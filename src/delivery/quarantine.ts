@@ -7,10 +7,10 @@ const HOUR_MS = 3_600_000;
 
 /** Notes that an entry was refused alone. It is set aside for good at once if the destination has taken a later entry already. */
 export function addAside(account: Account, record: Extract<JournalRecord, { type: 'aside' }>): Account {
-  const { index, code, control, at } = record;
+  const { index, code, message, control, at } = record;
   assert(index >= account.live.cursor && account.aside.every((aside) => aside.index < index), `${index} cannot be set aside here`);
   const fences = account.live.fences.filter((fence) => fence > index);
-  const after = { ...account, aside: [...account.aside, { index, code, control, at }], live: { ...account.live, fences } };
+  const after = { ...account, aside: [...account.aside, { index, code, message, control, at }], live: { ...account.live, fences } };
   const later = account.live.open.findLast((intent) => intent.done && intent.count > 0);
   return later === undefined ? after : setAsideBelow(after, later.through);
 }
@@ -58,9 +58,9 @@ export function declared(account: Account, record: number): Account {
 
 function addQuarantined(quarantine: readonly Quarantined[], aside: Aside): readonly Quarantined[] {
   const last = quarantine.at(-1);
-  const { index, code, at } = aside;
+  const { index, code, message, at } = aside;
   if (last !== undefined && next(last.through) === index && last.code === code) {
     return [...quarantine.slice(0, -1), { ...last, through: index }];
   }
-  return [...quarantine, { from: index, through: index, code, at }].sort((a, b) => a.from - b.from);
+  return [...quarantine, { from: index, through: index, code, message, at }].sort((a, b) => a.from - b.from);
 }

@@ -21,20 +21,30 @@ export type SideKind = 'replay' | 'recover' | 'redeliver';
 export type JournalRecord =
   | { readonly type: 'began'; readonly v: 1; readonly cursor: Index; readonly at: number }
   | { readonly type: 'width'; readonly inFlight: number }
-  | { readonly type: 'epoch'; readonly epoch: number; readonly format: string; readonly control: ControlChoice }
+  | {
+      readonly type: 'epoch';
+      readonly epoch: number;
+      readonly format: string;
+      readonly control: ControlChoice;
+      /** The name of the destination, which tells its own control entries from others. */
+      readonly name: string;
+    }
   | IntentRecord
   | TakenRecord
   | { readonly type: 'rejected'; readonly lane: Lane; readonly from: Index; readonly code: string; readonly fences: readonly Index[] }
   | { readonly type: 'withdrawn'; readonly lane: Lane; readonly from: Index; readonly doubt: boolean }
-  | { readonly type: 'aside'; readonly index: Index; readonly code: string; readonly control: boolean; readonly at: number }
+  | AsideRecord
   | { readonly type: 'restored' }
   | { readonly type: 'adopted'; readonly lane: Lane; readonly from: Index; readonly through: Index }
   | { readonly type: 'omitted'; readonly lane: Lane; readonly from: Index; readonly through: Index }
   | { readonly type: 'paused' | 'resumed' | 'retried' }
-  | { readonly type: 'side'; readonly kind: SideKind; readonly name: string; readonly from: Index; readonly through: Index }
+  | SideRecord
   | { readonly type: 'ended'; readonly how: 'done' | 'refused' | 'cancelled'; readonly index: Index | null; readonly code: string | null }
   | { readonly type: 'declared'; readonly record: number }
-  | { readonly type: 'waived'; readonly from: Index; readonly through: Index };
+  | { readonly type: 'waived'; readonly from: Index; readonly through: Index }
+  | { readonly type: 'detached' | 'attached'; readonly through: Index }
+  | TargetRecord
+  | RenamedRecord;
 
 /** A batch is fixed before its first attempt: whatever happens, these bytes go under this identity. */
 export interface IntentRecord {
@@ -47,6 +57,49 @@ export interface IntentRecord {
   readonly sha256: string;
   /** Entries of the range that are set aside, ascending. */
   readonly omit: readonly Index[];
+  /** The last entry at the beginning of the range that was not in the ledger any more when it was cut; `null`: all were. */
+  readonly gone: Index | null;
+}
+
+/** An entry was refused alone. `message`: what the destination answered, in the words of the fault. */
+export interface AsideRecord {
+  readonly type: 'aside';
+  readonly index: Index;
+  readonly code: string;
+  readonly message: string;
+  readonly control: boolean;
+  readonly at: number;
+}
+
+/** Old entries are sent again. `gone`: those through here are not in the ledger any more; `null`: all are. */
+export interface SideRecord {
+  readonly type: 'side';
+  readonly kind: SideKind;
+  readonly name: string;
+  readonly from: Index;
+  readonly through: Index;
+  readonly gone: Index | null;
+}
+
+/** What `target_changed` in the configuration may say. */
+export type TargetChange = 'continue' | 'restart';
+
+/**
+ * The destination writes to this target. `used`: the word of the configuration that led there; it does not act a second time.
+ * `cursor`: where a restarted destination begins; `null`: it goes on.
+ */
+export interface TargetRecord {
+  readonly type: 'target';
+  readonly target: string;
+  readonly used: TargetChange | null;
+  readonly cursor: Index | null;
+}
+
+/** The first record of a destination that was called `from` before: everything that was known about it. */
+export interface RenamedRecord {
+  readonly type: 'renamed';
+  readonly from: string;
+  readonly account: unknown;
 }
 
 /** The destination has answered that it took a batch. */

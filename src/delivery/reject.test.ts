@@ -69,7 +69,9 @@ describe('setting aside', () => {
     assert.deepEqual(driver.state.order?.omit, [0]);
     assert.deepEqual(driver.after('all durable', cut(2, 2, [0]), 'all durable'), ['send live 0-2']);
     assert.deepEqual(driver.after(taken(0)), ['journal taken 0-2', 'cut live from 3']);
-    assert.deepEqual(driver.state.account.quarantine, [{ from: 0, through: 0, code: 'SINK_REFUSED_ENTRY', at: 5 }]);
+    assert.deepEqual(driver.state.account.quarantine, [
+      { from: 0, through: 0, code: 'SINK_REFUSED_ENTRY', message: 'SINK_REFUSED_ENTRY', at: 5 },
+    ]);
     const number = driver.state.account.records;
     assert.deepEqual(driver.after('all durable'), [`declare ${number}`]);
     assert.deepEqual(driver.after({ type: 'declared', record: number }), ['journal declared']);
@@ -119,7 +121,9 @@ describe('setting aside', () => {
     driver.after('all durable', cut(1, 1, [0]), 'all durable', refusal(0, 1), 'all durable');
     assert.deepEqual(driver.state.order?.omit, [0, 1]);
     driver.after(cut(2, 1, [0, 1]), 'all durable', taken(0));
-    assert.deepEqual(driver.state.account.quarantine, [{ from: 0, through: 1, code: 'SINK_REFUSED_ENTRY', at: 5 }]);
+    assert.deepEqual(driver.state.account.quarantine, [
+      { from: 0, through: 1, code: 'SINK_REFUSED_ENTRY', message: 'SINK_REFUSED_ENTRY', at: 5 },
+    ]);
     assert.deepEqual(
       driver.state.account.outbox.map(({ facts }) => facts),
       [{ from: 0, through: 1, count: 2, code: 'SINK_REFUSED_ENTRY' }],

@@ -12,6 +12,9 @@ export const REFUSED_IN_A_ROW = 3;
 /** So many entries may be set aside at a time in all: the account that lists them stays small. */
 export const QUARANTINE_TOTAL_MAX = 10_000;
 
+/** So much of an answer is kept beside an entry that is set aside, in characters. */
+const MESSAGE_MAX = 240;
+
 const HOUR_MS = 3_600_000;
 
 /** Goes on after the destination said that it will never take something in this batch: narrow it down, then stop or set aside. */
@@ -52,8 +55,8 @@ function setAside(work: Work, failure: Failure, batch: OpenBatch, index: Index):
     return halt(work, limit(`${QUARANTINE_TOTAL_MAX} entries are set aside, and now index ${index} was refused`));
   }
   close(work, failure, batch, []);
-  const { code } = failure.fault;
-  record(work, { type: 'aside', index, code, control: failure.control, at: failure.at });
+  const { code, message } = failure.fault;
+  record(work, { type: 'aside', index, code, message: message.slice(0, MESSAGE_MAX), control: failure.control, at: failure.at });
 }
 
 function setAsideLately(account: Account, at: number): number {

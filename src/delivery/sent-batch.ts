@@ -8,14 +8,14 @@ import type { OpenBatch, State } from './state.ts';
 
 /** The rules under which batches of an epoch are cut. Throws `BATCH_CHANGED` when this program does not have that format any more. */
 export function cutRulesOf(options: DestinationOptions, state: State, epoch: number): CutRules {
-  const { name, codec, codecFor } = options;
+  const { codec, codecFor } = options;
   const rules = state.account.epochs[epoch];
   const format = rules?.format ?? '';
   const found = format === codec.type ? codec : codecFor?.(format);
   if (rules === undefined || found === undefined) {
     throw new WaybillError('BATCH_CHANGED', `a batch was cut in the format ${format}, which this program does not have`);
   }
-  return { codec: found, control: rules.control, destination: name, hashed: state.rules.dedupe !== 'position' };
+  return { codec: found, control: rules.control, destination: rules.name, hashed: state.rules.dedupe !== 'position' };
 }
 
 /** Whether these are the bytes of that batch. */
@@ -34,10 +34,10 @@ export async function remake(
   lane: Lane,
   rules: CutRules,
 ): Promise<Cut> {
-  const { from, through, omit } = batch;
+  const { from, through, omit, gone } = batch;
   const { side, quarantine } = state.account;
   const only = lane === 'side' && side?.kind === 'redeliver' ? quarantine : null;
-  const cut = await cutAgain(ledger, { from, limit: through, omit, only }, rules);
+  const cut = await cutAgain(ledger, { from, limit: through, omit, only, gone }, rules);
   if (isCutOf(batch, cut)) return cut;
   const had = `${batch.count} records and SHA-256 ${batch.sha256}`;
   throw new WaybillError('BATCH_CHANGED', `the batch [${from}, ${through}] had ${had}, and now has ${cut.count} and ${cut.sha256}`);
@@ -49,7 +49,7 @@ export function sinkBatchOf(options: DestinationOptions, state: State, lane: Lan
   const side = lane === 'side' ? state.account.side : null;
   // What fills a loss is the original batch; everything else that is sent again says so, under an identity of its own.
   const replay = side === null || side.kind === 'recover' ? null : side.name;
-  const id = batchId(options.origin, options.name, cut, replay);
+  const id = batchId(options.origin, state.account.bornAs ?? options.name, cut, replay);
   const batch = { from, through, count, omitted, body, offsets, contentType, sha256, id };
   return replay === null ? batch : { ...batch, replay };
 }

@@ -11,6 +11,12 @@ const QUARANTINE_MAX = 100;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 30_000;
 
+/** Where a destination begins that has no journal yet, or begins anew. */
+export function startOf({ start, ledger }: Pick<DestinationOptions, 'start' | 'ledger'>): Index {
+  if (start === 'beginning') return ledger.beginning();
+  return start === 'now' ? (ledger.size() as number as Index) : start;
+}
+
 /** What configuration and traits demand together. Traits limit what is configured, never the other way round. */
 export function rulesOf(options: DestinationOptions, sink: Sink): Rules {
   const { dedupe, inFlightMax, carriesEmpty } = sink.traits;

@@ -2,7 +2,7 @@ import type { ErrorCode, Remedy } from '../contracts/errors.ts';
 import type { Receipt } from '../contracts/sink.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import type { Account, Epoch } from './account.ts';
-import type { JournalRecord, Lane, SideKind } from './records.ts';
+import type { JournalRecord, Lane, SideKind, TargetChange } from './records.ts';
 
 /** What configuration and traits together demand of one destination. It does not change while the destination is open. */
 export interface Rules {
@@ -59,6 +59,10 @@ export interface State {
   /** The stream of old entries ends as soon as nothing of it is in flight. */
   readonly cancelling: boolean;
   readonly draining: boolean;
+  /** What the destination needs through here is to go from the ledger, as soon as nothing is in flight; `null`: nothing is. */
+  readonly detaching: Index | null;
+  /** What the destination needs next by its own answer, where that is less than it had acknowledged or was told to begin at. */
+  readonly lacksFrom: Index | null;
   /** The number of the record whose control entry is being appended; 0 for none. */
   readonly declaring: number;
 }
@@ -71,6 +75,7 @@ export interface OpenBatch {
   readonly epoch: number;
   readonly sha256: string;
   readonly omit: readonly Index[];
+  readonly gone: Index | null;
   readonly phase: 'waiting' | 'flying' | 'taken';
   /** The destination may have it although no answer came. It ends as it is, whatever changes around it. */
   readonly doubt: boolean;
@@ -99,6 +104,8 @@ export interface CutOrder {
   readonly omit: readonly Index[];
   /** Ranges outside of which everything is left out; `null`: there is no such limit. */
   readonly only: readonly { readonly from: Index; readonly through: Index }[] | null;
+  /** What lies here or before is not in the ledger any more, and is left out; `null`: everything is there. */
+  readonly gone: Index | null;
   /** Nothing waits for it yet: it is worth cutting only once it would be full, because until then it can still grow. */
   readonly ahead: boolean;
   /** The original cut is wanted, as the journal's history has it. */
@@ -134,8 +141,8 @@ export interface Failure {
 /** Something that happened to an open destination. */
 export type DeliveryEvent =
   /** Nothing yet: the state alone says what to do. */
-  | { readonly type: 'begin' }
-  | { readonly type: 'opened'; readonly rules: Rules; readonly format: string; readonly control: Epoch['control'] }
+  | { readonly type: 'begin'; readonly target?: TargetChoice }
+  | ({ readonly type: 'opened'; readonly rules: Rules } & Omit<Epoch, 'epoch'>)
   | CutEvent
   | { readonly type: 'journalled'; readonly through: number }
   | { readonly type: 'taken'; readonly lane: Lane; readonly from: Index; readonly receipt: Receipt; readonly bytes: number }
@@ -149,6 +156,13 @@ export type DeliveryEvent =
   | { readonly type: 'declared'; readonly record: number }
   | VerbEvent;
 
+/** Where the configuration lets a destination write, and what it says about a change; `start`: where a restarted one begins. */
+export interface TargetChoice {
+  readonly text: string;
+  readonly changed: TargetChange | null;
+  readonly start: Index;
+}
+
 /** The answer to a cut order: a batch and the range that it accounts for. */
 export interface CutEvent {
   readonly type: 'cut';
@@ -158,14 +172,18 @@ export interface CutEvent {
   readonly sha256: string;
   /** The set aside entries that lie in the range. */
   readonly omit: readonly Index[];
+  readonly gone: Index | null;
   /** The configuration under which it was cut: another one than ordered only for an original cut. */
   readonly epoch: number;
 }
 
 /** What an operator asks for. */
 export type VerbEvent =
-  | { readonly type: 'pause' | 'resume' | 'retry' | 'cancel' | 'drain' }
-  | { readonly type: 'side'; readonly kind: SideKind; readonly from: Index; readonly through: Index }
+  | { readonly type: 'pause' | 'retry' | 'cancel' | 'drain' }
+  /** `beginning`: the oldest index that the ledger has. */
+  | { readonly type: 'resume'; readonly beginning: Index }
+  | { readonly type: 'side'; readonly kind: SideKind; readonly from: Index; readonly through: Index; readonly gone: Index | null }
+  | { readonly type: 'detach'; readonly through: Index }
   | { readonly type: 'waive'; readonly from: Index; readonly through: Index };
 
 /** What has to be done next. Commands are carried out in order; each but `journal` is answered by an event. */

@@ -58,19 +58,19 @@ function operator(model: DeliveryModel, tape: Tape): void {
   const { cursor } = model.state.account.live;
   const from = (model.start + tape.below(Math.max(1, cursor - model.start))) as Index;
   const through = Math.min(cursor - 1, from + tape.below(8)) as Index;
-  switch (tape.below(14)) {
+  switch (tape.below(16)) {
     case 0:
       return void model.verb({ type: 'pause' });
     case 1:
     case 2:
-      return void model.verb({ type: 'resume' });
+      return void model.verb({ type: 'resume', beginning: model.beginning as Index });
     case 3:
     case 4:
       return void model.verb({ type: 'retry' });
     case 5:
-      return model.rules.dedupe === 'position' ? undefined : void model.verb({ type: 'side', kind: 'replay', from, through });
+      return model.rules.dedupe === 'position' ? undefined : void model.verb({ type: 'side', kind: 'replay', from, through, gone: null });
     case 6:
-      return void model.verb({ type: 'side', kind: 'redeliver', from: model.start as Index, through: (cursor - 1) as Index });
+      return void model.verb({ type: 'side', kind: 'redeliver', from: model.start as Index, through: (cursor - 1) as Index, gone: null });
     case 7:
       return void model.verb({ type: 'waive', from, through });
     case 8:
@@ -86,10 +86,18 @@ function operator(model: DeliveryModel, tape: Tape): void {
     }
     case 11:
       // What was written and not answered may be lost without a trace; whatever was acknowledged must be asked for.
+      if (model.beginning > model.start && model.rules.dedupe !== 'position') return;
       if (model.rules.dedupe !== 'none' && !(model.unordered && !model.rules.carriesEmpty) && tape.below(2) === 0) model.lose(from);
       return;
     case 12:
       return recover(model, false);
+    case 14:
+      // What a destination lost by itself it cannot get under its old identity once the ledger has let go of it.
+      if (model.lossy && model.rules.dedupe !== 'position') return;
+      return model.detach(Math.min(model.size - 1, cursor + tape.below(8)));
+    case 15:
+      if (model.lossy && model.rules.dedupe !== 'position') return;
+      return model.prune(model.beginning + tape.below(12));
     case 13: {
       for (const index of model.poison) if (tape.below(3) === 0) model.poison.delete(index);
       return;
@@ -106,14 +114,17 @@ function recover(model: DeliveryModel, atRest: boolean): void {
   const from = (rules.dedupe === 'position' ? next : (covering?.from ?? lostFrom)) as Index;
   if (from > through) model.lostFrom = atRest ? null : lostFrom;
   else if (model.state.account.side !== null) model.verb({ type: 'cancel' });
-  else model.verb({ type: 'side', kind: 'recover', from, through });
+  else {
+    const gone = rules.dedupe !== 'position' ? (covering?.gone ?? null) : from < model.beginning ? ((model.beginning - 1) as Index) : null;
+    model.verb({ type: 'side', kind: 'recover', from, through, gone });
+  }
 }
 
 /** Everything goes well from here on, until nothing is left to do. */
 function calm(model: DeliveryModel): void {
   while (model.late.length > 0) model.landLate(0);
   model.poison.clear();
-  model.verb({ type: 'resume' });
+  model.verb({ type: 'resume', beginning: model.beginning as Index });
   model.verb({ type: 'retry' });
   for (let turn = 0; turn < 10_000; turn++) {
     if (model.opening) model.opened();
@@ -123,6 +134,7 @@ function calm(model: DeliveryModel): void {
     else if (model.backOff !== null) model.due();
     else if (model.sends.length > 0) model.answer(0, 'take');
     else if (model.cut(4)) continue;
+    else if (model.state.account.detached?.held === true) model.verb({ type: 'resume', beginning: model.beginning as Index });
     else if (model.state.halted?.code === 'DESTINATION_LOST_DATA') recover(model, true);
     else if (model.state.halted !== null) model.verb({ type: 'retry' });
     else if (model.lostFrom !== null) recover(model, true);
@@ -139,16 +151,24 @@ function checkArrivals(model: DeliveryModel): void {
   // Names that carry their range are read in the order of the range, whenever they arrived.
   const line = model.unordered || model.lossy ? once.toSorted((a, b) => a.from - b.from) : once;
   let next = model.start;
-  for (const { from, through, records, omit } of line) {
+  for (const { from, through, records, omit, gone } of line) {
     while (next < from && mayBeUnsaid(model, next)) next += 1;
-    assert.equal(from, next, `a batch begins at ${from} where ${next} is next`);
+    // What may have arrived when the ledger let go of a part of it is accounted for once more.
+    const late = line.filter((earlier) => earlier.from < next && earlier.through >= from && model.doubted.has(earlier.id));
+    const again = from < next && late.some((earlier) => spanOf(earlier).some((index) => isDetached(model, index)));
+    if (!again) assert.equal(from, next, `a batch begins at ${from} where ${next} is next`);
     for (let index = from; index <= through; index++) {
+      if (index < from + gone) {
+        assert.ok(isDetached(model, index) || model.lossy, `${index} is said to be gone, and nobody declared it`);
+        assert.ok(!records.includes(index));
+        continue;
+      }
       const sent = records.includes(index);
       assert.ok(!(sent && omit.includes(index)));
       assert.ok(sent || omit.includes(index) || model.unwanted(index), `${index} is left out without a word`);
       assert.ok(!omit.includes(index) || model.refused.has(index), `${index} is set aside and nobody refused it`);
     }
-    next = through + 1;
+    next = Math.max(next, through + 1);
   }
   const { account } = model.state;
   const tail = Array.from({ length: model.size - next }, (_, k) => next + k);
@@ -156,6 +176,7 @@ function checkArrivals(model: DeliveryModel): void {
     tail.every(
       (index) =>
         model.unwanted(index) ||
+        isDetached(model, index) ||
         account.quarantine.some(({ from, through }) => index >= from && index <= through) ||
         account.aside.some((aside) => aside.index === index),
     ),
@@ -164,9 +185,22 @@ function checkArrivals(model: DeliveryModel): void {
 }
 
 /** Where later batches are there already and an empty one cannot be carried, only the gap entry tells of what is set aside. */
-function mayBeUnsaid({ rules, unwanted, refused, state, unordered }: DeliveryModel, index: number): boolean {
+function mayBeUnsaid(model: DeliveryModel, index: number): boolean {
+  const { rules, unwanted, refused, state, unordered } = model;
+  if (!rules.carriesEmpty && rules.dedupe !== 'position' && isDetached(model, index)) return true;
   if (!unordered) return false;
   return state.account.aside.some((aside) => aside.index === index) || (!rules.carriesEmpty && (unwanted(index) || refused.has(index)));
+}
+
+function spanOf({ from, through }: Arrival): number[] {
+  return Array.from({ length: through - from + 1 }, (_, k) => from + k);
+}
+
+function isDetached({ declared }: DeliveryModel, index: number): boolean {
+  return declared.some(({ type, facts }) => {
+    const gap = type === 'destination.detached' && Number(facts['from']) <= index;
+    return gap && Number(facts['through']) >= index;
+  });
 }
 
 /** What a destination keeps twice had an unknown outcome, and came again before anything after it did. */
@@ -184,7 +218,7 @@ function checkDeclared(model: DeliveryModel): void {
   assert.equal(model.state.account.outbox.length, 0);
   const records = model.declared.map(({ record }) => record);
   assert.equal(new Set(records).size, records.length);
-  const gaps = model.declared.filter(({ type }) => type === 'destination.gap');
+  const gaps = model.declared.filter(({ type }) => type === 'destination.gap' || type === 'destination.detached');
   for (const { quarantine } of [model.state.account]) {
     for (const { from, through } of quarantine) {
       for (let index = from as number; index <= through; index++) {

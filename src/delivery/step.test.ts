@@ -172,7 +172,7 @@ describe('after a crash', () => {
     const account = fold(null, [recordsText(1, driver.records)]);
     assert.ok(account !== null);
     const next = new Driver({}, openState(account, account.records));
-    next.after({ type: 'begin' }, { type: 'opened', rules: RULES, format: 'ocsf', control: 'own' }, 'all durable');
+    next.after({ type: 'begin' }, { type: 'opened', rules: RULES, format: 'ocsf', control: 'own', name: 'lake' }, 'all durable');
     assert.equal(next.state.live[0]?.epoch, 0);
     assert.equal(next.state.order?.epoch, 1);
     next.after(taken(0), 'all durable', cut(9));
@@ -208,7 +208,7 @@ describe('an operator', () => {
     assert.deepEqual(driver.after(taken(0), 'all durable'), []);
     const next = driver.crashed();
     assert.deepEqual(next.after('all durable'), []);
-    assert.deepEqual(next.after({ type: 'resume' }), ['journal resumed', 'cut live from 5']);
+    assert.deepEqual(next.after({ type: 'resume', beginning: 0 as Index }), ['journal resumed', 'cut live from 5']);
   });
 
   test('cuts a back-off short', () => {

@@ -2,6 +2,7 @@ import { assert } from '../contracts/assert.ts';
 import type { Account } from './account.ts';
 import { compare } from './compare.ts';
 import { onCut } from './cutting.ts';
+import { finishDetach, settleTarget } from './detaching.ts';
 import { checkState } from './invariants.ts';
 import { onFailed, onLost, onTaken, onUnmade } from './outcome.ts';
 import { plan } from './plan.ts';
@@ -41,6 +42,8 @@ export function openState(account: Account, durable: number): State {
     barren: null,
     cancelling: false,
     draining: false,
+    detaching: null,
+    lacksFrom: null,
     declaring: 0,
   };
 }
@@ -52,6 +55,7 @@ export function openState(account: Account, durable: number): State {
 export function step(state: State, event: DeliveryEvent): { readonly state: State; readonly commands: readonly Command[] } {
   const work: Work = { state, commands: [] };
   react(work, event);
+  finishDetach(work);
   plan(work);
   checkState(state, work.state);
   return work;
@@ -60,7 +64,7 @@ export function step(state: State, event: DeliveryEvent): { readonly state: Stat
 function react(work: Work, event: DeliveryEvent): void {
   switch (event.type) {
     case 'begin':
-      return;
+      return onBegin(work, event);
     case 'opened':
       return onOpened(work, event);
     case 'cut':
@@ -86,6 +90,13 @@ function react(work: Work, event: DeliveryEvent): void {
   }
 }
 
+/** Nothing is opened before the journal knows where the destination writes. */
+function onBegin(work: Work, { target }: Extract<DeliveryEvent, { type: 'begin' }>): void {
+  if (target === undefined) return;
+  settleTarget(work, target);
+  set(work, { opened: work.state.account.records });
+}
+
 /** A new configuration holds from the next cut on. What was cut before ends under the old one. */
 function onOpened(work: Work, event: Extract<DeliveryEvent, { type: 'opened' }>): void {
   const { account } = work.state;
@@ -96,8 +107,9 @@ function onOpened(work: Work, event: Extract<DeliveryEvent, { type: 'opened' }>)
   const doubts = Math.max(...[work.state.live, work.state.side].map((batches) => batches.filter(({ doubt }) => doubt).length));
   if (account.inFlight !== rules.inFlight && doubts <= rules.inFlight) record(work, { type: 'width', inFlight: rules.inFlight });
   const last = account.epochs.at(-1);
-  if (last?.format !== event.format || last.control !== event.control) {
-    record(work, { type: 'epoch', epoch: account.epochs.length, format: event.format, control: event.control });
+  const { format, control, name } = event;
+  if (last?.format !== format || last.control !== control || last.name !== name) {
+    record(work, { type: 'epoch', epoch: account.epochs.length, format, control, name });
   }
   set(work, { opened: work.state.account.records });
   // The process may have died between the last batch of old entries and the record that ends them.
@@ -143,7 +155,7 @@ function sideBegan(side: Account['side']): boolean {
 function resumed(open: Account['live']['open'], inFlight: number): readonly OpenBatch[] {
   let unknown = 0;
   return open.map((intent) => {
-    const { from, through, count, epoch, sha256, omit, done } = intent;
+    const { from, through, count, epoch, sha256, omit, gone, done } = intent;
     if (!done) unknown += 1;
     const doubt = !done && unknown <= inFlight;
     return {
@@ -153,6 +165,7 @@ function resumed(open: Account['live']['open'], inFlight: number): readonly Open
       epoch,
       sha256,
       omit,
+      gone,
       phase: done ? 'taken' : 'waiting',
       doubt,
       unmade: false,

@@ -42,14 +42,16 @@ describe('what the destination says it needs next', () => {
     const driver = new Driver({ dedupe: 'position' }, openState(newAccount(50 as Index, 1), 1));
     driver.after({ type: 'begin' }, driver.open(), 'all durable', { type: 'next', next: 0 as Index, size: 60 as Size });
     assert.equal(driver.state.halted?.code, 'DESTINATION_BEHIND');
-    driver.after({ type: 'side', kind: 'recover', from: 0 as Index, through: 49 as Index }, 'all durable');
+    driver.after({ type: 'side', kind: 'recover', from: 0 as Index, through: 49 as Index, gone: null }, 'all durable');
     driver.after(({ state }) => ({ type: 'declared', record: state.declaring }), 'all durable');
     assert.deepEqual(driver.after({ type: 'next', next: 0 as Index, size: 60 as Size }), ['cut side from 0 to 49']);
   });
 
   test('a loss is filled by a recovery, and then the live stream goes on', () => {
     const { driver } = restarted(2);
-    assert.deepEqual(driver.after({ type: 'side', kind: 'recover', from: 2 as Index, through: 4 as Index }), ['journal side 2-4']);
+    assert.deepEqual(driver.after({ type: 'side', kind: 'recover', from: 2 as Index, through: 4 as Index, gone: null }), [
+      'journal side 2-4',
+    ]);
     const number = driver.state.account.records;
     assert.deepEqual(driver.after('all durable'), [`declare ${number}`]);
     assert.deepEqual(driver.after({ type: 'declared', record: number }), ['journal declared', 'ask']);
@@ -67,7 +69,7 @@ test('a loss with nothing to send is told to a destination that keeps its place 
   const driver = first.crashed();
   driver.after(
     { type: 'next', next: 4 as Index, size: 9 as Size },
-    { type: 'side', kind: 'recover', from: 4 as Index, through: 4 as Index },
+    { type: 'side', kind: 'recover', from: 4 as Index, through: 4 as Index, gone: null },
   );
   driver.after('all durable', ({ state }) => ({ type: 'declared', record: state.declaring }), 'all durable', {
     type: 'next',
@@ -82,7 +84,7 @@ describe('sending again', () => {
   function replaying(): Driver {
     const driver = Driver.opened();
     driver.after(cut(4), 'all durable', cut(9), 'all durable', taken(0));
-    driver.after({ type: 'side', kind: 'replay', from: 1 as Index, through: 3 as Index });
+    driver.after({ type: 'side', kind: 'replay', from: 1 as Index, through: 3 as Index, gone: null });
     return driver;
   }
 

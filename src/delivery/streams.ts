@@ -1,3 +1,4 @@
+import type { Index } from '../contracts/units.ts';
 import { streamOf } from './lanes.ts';
 import { record } from './recording.ts';
 import type { Lane } from './records.ts';
@@ -25,9 +26,8 @@ export function finishSide(work: Work): void {
 export function endSide(
   work: Work,
   how: 'done' | 'refused' | 'cancelled',
-  refused?: { readonly index: number; readonly code: string },
+  refused?: { readonly index: Index; readonly code: string },
 ): void {
-  const index = (refused?.index ?? null) as never;
-  record(work, { type: 'ended', how, index, code: refused?.code ?? null });
+  record(work, { type: 'ended', how, index: refused?.index ?? null, code: refused?.code ?? null });
   set(work, { side: [], cancelling: false, known: work.state.rules.dedupe !== 'position' });
 }

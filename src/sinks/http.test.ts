@@ -75,7 +75,7 @@ describe('the request of a batch', () => {
 
   test('counts set aside entries when they are too many for a header', async () => {
     const quarantined = Array.from({ length: 3_000 }, (_, k) => asIndex(1_000_000 + k));
-    const batch = { ...batchOf({ from: 0, entries: [], through: 99 }), omitted: { filtered: 1, quarantined, control: 2 } };
+    const batch = { ...batchOf({ from: 0, entries: [], through: 99 }), omitted: { filtered: 1, quarantined, control: 2, detached: 0 } };
     const { request } = await sent({}, batch);
     const omitted = JSON.parse(String(request.headers['waybill-omitted']));
     assert.equal(omitted.quarantined_count, 3_000);

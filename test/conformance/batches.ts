@@ -35,7 +35,7 @@ export function batchOf({ from, entries, through = from + entries.length - 1, re
     from: asIndex(from),
     through: asIndex(through),
     count: entries.length,
-    omitted: { filtered: through - from + 1 - entries.length, quarantined: [], control: 0 },
+    omitted: { filtered: through - from + 1 - entries.length, quarantined: [], control: 0, detached: 0 },
     body: encoded.bytes,
     offsets: encoded.offsets,
     contentType: native.contentType,

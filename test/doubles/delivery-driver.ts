@@ -4,7 +4,7 @@ import type { Index } from '../../src/contracts/units.ts';
 import { newAccount } from '../../src/delivery/account.ts';
 import { fold } from '../../src/delivery/fold.ts';
 import { type JournalRecord, type Lane, recordsText } from '../../src/delivery/records.ts';
-import type { Command, DeliveryEvent, Failure, Fault, Rules, State } from '../../src/delivery/state.ts';
+import type { Command, DeliveryEvent, Failure, Fault, Rules, State, TargetChoice } from '../../src/delivery/state.ts';
 import { openState, step } from '../../src/delivery/step.ts';
 
 /** How a destination is delivered to unless a test says otherwise. */
@@ -32,7 +32,7 @@ export class Driver {
   }
 
   open(): DeliveryEvent {
-    return { type: 'opened', rules: this.#rules, format: 'native', control: 'all' };
+    return { type: 'opened', rules: this.#rules, format: 'native', control: 'all', name: 'lake' };
   }
 
   /** What is commanded by the last of these events. */
@@ -53,12 +53,14 @@ export class Driver {
   }
 
   /** The process dies when so many records are durable (all of them unless said otherwise), and begins anew. */
-  crashed(durable = this.records.length, rules: Partial<Rules> = {}): Driver {
+  crashed(durable = this.records.length, rules: Partial<Rules> = {}, target?: TargetChoice, opens = true): Driver {
     const account = fold(null, [recordsText(1, this.records.slice(0, durable))]);
     assert.ok(account !== null);
     const next = new Driver({ ...this.#rules, ...rules }, openState(account, durable));
     next.records.splice(0, 1, ...this.records.slice(0, durable));
-    next.after({ type: 'begin' }, next.open());
+    next.after(target === undefined ? { type: 'begin' } : { type: 'begin', target });
+    if (opens && next.state.opening) next.after(next.open());
+    else if (opens && next.state.halted === null) next.after('all durable', next.open());
     return next;
   }
 }
@@ -77,6 +79,7 @@ export function cut(through: number, count?: number, omit: readonly number[] = [
       count: records,
       sha256,
       omit: omit as Index[],
+      gone: order.gone,
       epoch: order.epoch,
     };
   };
@@ -133,9 +136,12 @@ function words(command: Command): string {
 
 function recordWords(record: JournalRecord): string {
   if (record.type === 'ended') return `ended ${record.how}`;
+  if (record.type === 'target') return `target ${record.target}${record.used === null ? '' : ` ${record.used}`}`;
   const range =
     'through' in record
-      ? ` ${record.from}-${record.through}`
+      ? 'from' in record
+        ? ` ${record.from}-${record.through}`
+        : ` through ${record.through}`
       : 'from' in record
         ? ` ${record.from}`
         : 'index' in record

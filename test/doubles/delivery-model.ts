@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Index, Size } from '../../src/contracts/units.ts';
 import type { Account } from '../../src/delivery/account.ts';
-import { newAccount } from '../../src/delivery/account.ts';
+import { neededFrom, newAccount } from '../../src/delivery/account.ts';
 import { accountText, fold } from '../../src/delivery/fold.ts';
 import { type JournalRecord, type Lane, recordsText } from '../../src/delivery/records.ts';
 import type { Command, CutOrder, DeliveryEvent, Fault, OpenBatch, Rules, State, VerbEvent } from '../../src/delivery/state.ts';
@@ -14,6 +14,8 @@ export interface Arrival {
   readonly through: number;
   readonly records: readonly number[];
   readonly omit: readonly number[];
+  /** How many at its beginning were not in the ledger any more. */
+  readonly gone: number;
   readonly id: string;
   readonly marked: boolean;
 }
@@ -54,11 +56,15 @@ export class DeliveryModel {
   lastOutcome: 'none' | 'refused' | 'taken' = 'none';
   refusedInARow = 0;
   readonly start: number;
+  /** The oldest index that the ledger has. */
+  beginning: number;
   /** Arrival is not the order: the names of what arrives carry the range. */
   readonly unordered: boolean;
   #stateText: string | null = null;
   #folded = 0;
   readonly #ids = new Set<string>();
+  /** How many records there were after each step. */
+  #ends: number[] = [];
   sends: Write[] = [];
   late: Write[] = [];
   order: CutOrder | null = null;
@@ -75,6 +81,7 @@ export class DeliveryModel {
   constructor(rules: Rules, start: number, unwanted: (index: number) => boolean) {
     this.rules = rules;
     this.start = start;
+    this.beginning = start;
     this.unordered = rules.dedupe === 'key' && rules.inFlight > 1;
     this.size = start;
     this.next = start;
@@ -104,9 +111,8 @@ export class DeliveryModel {
   /** The process dies. Of the records that were not durable, the first `kept` survive all the same. */
   crash(kept: number): void {
     this.crashes += 1;
-    const survive = Math.max(1, Math.min(this.journal.length, this.durable + kept));
-    if (this.durable === 0 && kept === 0) this.journal = [];
-    else this.journal = this.journal.slice(0, survive);
+    this.journal = this.journal.slice(0, this.#wholeSteps(this.durable + kept));
+    this.#ends = this.#ends.filter((end) => end <= this.journal.length);
     for (const write of this.sends) this.doubted.add(write.arrival.id);
     if (this.rules.dedupe !== 'none') this.late.push(...this.sends);
     this.durable = Math.min(this.durable, this.journal.length);
@@ -114,6 +120,7 @@ export class DeliveryModel {
       // A snapshot holds records that never reached the journal by themselves: they are durable with it.
       const texts = this.#folded - this.journal.length;
       for (let k = 0; k < texts; k++) this.journal.push(recordsText(this.journal.length + 1, [{ type: 'resumed' }]));
+      this.#ends.push(this.journal.length);
     }
     this.sends = [];
     this.order = null;
@@ -137,32 +144,44 @@ export class DeliveryModel {
     const { state, commands } = step(before, event);
     this.state = state;
     for (const command of commands) this.#carryOut(command);
+    this.#ends.push(this.journal.length);
   }
 
   verb(event: VerbEvent): boolean {
-    if (refuseVerb(this.state, event, this.start as Index, this.size as Size) !== null) return false;
+    if (refuseVerb(this.state, event, this.beginning as Index, this.size as Size) !== null) return false;
     this.happen(event);
     return true;
   }
 
   durableTo(count: number): void {
-    const through = Math.min(this.journal.length, count);
+    const through = this.#wholeSteps(count);
     if (through <= this.durable) return;
     this.durable = through;
     this.happen({ type: 'journalled', through });
+  }
+
+  /** The ledger lets go of what lies through an index, once the destination has. */
+  detach(through: number): void {
+    this.verb({ type: 'detach', through: through as Index });
+  }
+
+  /** The ledger may let go of everything that the destination does not need any more. */
+  prune(to: number): void {
+    const needed = neededFrom(this.state.account) ?? this.size;
+    if (this.state.detaching === null) this.beginning = Math.max(this.beginning, Math.min(to, needed));
   }
 
   /** Answers the cut order with at most `most` records, if there is anything to answer. */
   cut(most: number): boolean {
     const { order } = this;
     if (order === null) return false;
-    const { number, from, limit, fences, omit, only, epoch } = order;
+    const { number, from, limit, fences, omit, only, epoch, gone } = order;
     if (order.original) {
       const original = this.cuts.get(from);
       assert.ok(original !== undefined, `no original cut begins at ${from}`);
       this.order = null;
       const { through, count, sha256 } = original;
-      this.happen({ type: 'cut', number, through, count, sha256, omit: original.omit, epoch: original.epoch });
+      this.happen({ type: 'cut', number, through, count, sha256, omit: original.omit, gone: original.gone, epoch: original.epoch });
       return true;
     }
     const end = limit === null ? this.size : Math.min(this.size, limit + 1);
@@ -170,6 +189,8 @@ export class DeliveryModel {
     let count = 0;
     while (through + 1 < end && count < most) {
       through += 1;
+      if (through <= (gone ?? -1)) continue;
+      assert.ok(through >= this.beginning, `${through} is read, and the ledger begins at ${this.beginning}`);
       if (this.#wanted(through, omit, only)) count += 1;
       if (count > 0 && fences.includes(through as Index)) break;
     }
@@ -187,6 +208,7 @@ export class DeliveryModel {
       count,
       sha256,
       omit: omit.filter((index) => index >= from && index <= through),
+      gone: gone === null || gone < from ? null : (Math.min(gone, through) as Index),
       epoch,
     });
     return true;
@@ -276,7 +298,7 @@ export class DeliveryModel {
 
   opened(): void {
     this.opening = false;
-    this.happen({ type: 'opened', rules: this.rules, format: 'lines', control: 'all' });
+    this.happen({ type: 'opened', rules: this.rules, format: 'lines', control: 'all', name: 'lake' });
   }
 
   due(): void {
@@ -296,6 +318,12 @@ export class DeliveryModel {
     const account = fold(this.#stateText, this.journal.slice(this.#folded)) as Account;
     assert.deepEqual(account, this.state.account);
     assert.deepEqual(JSON.parse(accountText(account)), account);
+  }
+
+  /** The most records up to `count` that end with a step: those of one step are written together, and all of them survive or none. */
+  #wholeSteps(count: number): number {
+    const most = Math.min(this.journal.length, count);
+    return this.#ends.findLast((end) => end <= most) ?? 0;
   }
 
   #wanted(index: number, omit: readonly Index[], only: CutOrder['only']): boolean {
@@ -356,13 +384,16 @@ export class DeliveryModel {
     const marked = side !== null && side.kind !== 'recover';
     const only = side?.kind === 'redeliver' ? this.state.account.quarantine : null;
     const records: number[] = [];
-    for (let index = batch.from as number; index <= batch.through; index++) if (this.#wanted(index, batch.omit, only)) records.push(index);
+    const gone = batch.gone ?? -1;
+    const first = Math.max(batch.from, gone + 1);
+    for (let index = first; index <= batch.through; index++) if (this.#wanted(index, batch.omit, only)) records.push(index);
     assert.equal(records.length, batch.count, 'a batch has the records that were counted when it was cut');
     const arrival: Arrival = {
       from: batch.from,
       through: batch.through,
       records,
       omit: batch.omit,
+      gone: Math.max(0, gone - batch.from + 1),
       id: this.#idOf(batch, marked && side !== null ? side.name : null),
       marked,
     };
