@@ -114,7 +114,9 @@ function signedRequest({ id, replay, body }: Message, settings: WebhookConfig, {
  * so the entries' own bytes are copied and never parsed.
  */
 function messageOf(batch: SinkBatch, { origin, name }: HttpDestination): Uint8Array {
-  const { from, through, count, omitted, replay, body, offsets, contentType } = batch;
+  const { from, through, count, replay, body, offsets, contentType } = batch;
+  const { detached, ...others } = batch.omitted;
+  const omitted = detached === 0 ? others : batch.omitted;
   if (contentType !== 'application/x-ndjson') {
     throw new WaybillError('SINK_REFUSED', `a webhook takes records of JSON, and ${name} got ${contentType}: choose another format`);
   }

@@ -177,9 +177,15 @@ export class DeliveryModel {
     if (order === null) return false;
     const { number, from, limit, fences, omit, only, epoch, gone } = order;
     if (order.original) {
-      const original = this.cuts.get(from);
-      assert.ok(original !== undefined, `no original cut begins at ${from}`);
       this.order = null;
+      const original = this.cuts.get(from);
+      if (original === undefined) {
+        // Nothing of this stretch was ever sent.
+        const following = Math.min(...[...this.cuts.keys()].filter((first) => first > from));
+        const end = Math.min(following - 1, limit ?? from) as Index;
+        this.happen({ type: 'cut', number, through: end, count: 0, sha256: '', omit: [], gone: null, epoch });
+        return true;
+      }
       const { through, count, sha256 } = original;
       this.happen({ type: 'cut', number, through, count, sha256, omit: original.omit, gone: original.gone, epoch: original.epoch });
       return true;
