@@ -13,6 +13,8 @@ export interface Terminal {
 /** The streams of this process. A reader that has gone away (`waybill tap | head`) ends the process quietly. */
 export function openTerminal(): Terminal {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // A destination that writes here hears of it too, and the others go on.
+    if (process.stdout.listenerCount('error') > 1) return;
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });

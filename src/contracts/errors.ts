@@ -160,6 +160,12 @@ export const ERROR_CODES = {
     action:
       'Look at the entry with `waybill tap DEST`, correct the destination and run `waybill retry DEST`, or set `on_reject: quarantine`.',
   },
+  OUTPUT_CLOSED: {
+    remedy: 'halt',
+    unknown: true,
+    means: 'Whoever read standard output has ended, so nobody knows how much of the batch was still read.',
+    action: 'Start the process again with a reader: it goes on with the same batch.',
+  },
   SINK_PACKAGE_MISSING: {
     remedy: 'halt',
     means: 'The settings of the destination need a package that is not installed, because few need it.',

@@ -8,6 +8,7 @@ export interface Ports {
   readonly disk: Disk;
   readonly files: Files;
   readonly http: Http;
+  readonly output: Output;
   readonly background: Background;
   readonly log: Log;
 }
@@ -137,6 +138,15 @@ export interface Http {
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   /** Connects as `send` would, TLS included, and sends nothing. Rejects like `send`, and never with `SINK_ANSWER_LOST`. */
   reach(target: Pick<HttpRequest, 'url' | 'publicOnly'>, signal: AbortSignal): Promise<Reached>;
+}
+
+/** Standard output, which belongs to the destination that writes there. */
+export interface Output {
+  /**
+   * Resolves once the operating system has taken all of it, which may be long when the reader is slow. Rejects with `OUTPUT_CLOSED` when
+   * nobody reads any more. Writes take effect in the order in which they are made.
+   */
+  write(bytes: Uint8Array): Promise<void>;
 }
 
 /** Work that would hold up the main thread, run on another one. A job is named, so that nothing but data crosses over. */

@@ -6,6 +6,7 @@ import { openDisk } from './disk.ts';
 import { foreignFiles } from './files.ts';
 import { openHttp } from './http-client.ts';
 import { type LogLevel, openLog } from './log.ts';
+import { openOutput } from './output.ts';
 import { openRandom } from './random.ts';
 
 /** How the ports are opened. */
@@ -47,6 +48,7 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
     disk: ownDisk,
     files: foreignFiles,
     http,
+    output: openOutput(),
     background: background ?? NO_BACKGROUND,
     log,
   };

@@ -7,10 +7,12 @@ import type { SinkDefinition } from '../../src/contracts/sink.ts';
 import { file } from '../../src/sinks/file.ts';
 import { http } from '../../src/sinks/http.ts';
 import { s3 } from '../../src/sinks/s3.ts';
+import { stdout } from '../../src/sinks/stdout.ts';
 import type { SinkType } from '../../src/sinks/table.ts';
 import { webhook } from '../../src/sinks/webhook.ts';
 import { type Held, heldIn } from './batches.ts';
 import { startHttpReceiver } from './http-receiver.ts';
+import { startPipe } from './pipe-reader.ts';
 import { heldInStore, storeTrouble } from './s3-peer.ts';
 import { type SinkHarness, sinkConformance } from './sink.ts';
 import { troubledDisk } from './troubled-disk.ts';
@@ -31,6 +33,7 @@ export const sinkHarnesses = {
     sinkConformance(s3, s3Harness('a store that ignores conditions', { conditions: 'ignored', compress: 'zstd' }));
     sinkConformance(s3, s3Harness('a store that refuses conditions', { conditions: 'refused', compress: 'none' }));
   },
+  stdout: () => sinkConformance(stdout, stdoutHarness()),
   webhook: () => {
     sinkConformance(webhook, webhookHarness('a receiver that keeps repeats', { idempotent: false }));
     sinkConformance(webhook, webhookHarness('a receiver that drops repeats', { idempotent: true }));
@@ -162,6 +165,36 @@ function s3Harness(
     },
     skip: [
       { test: 'a batch out of turn changes nothing', reason: 'a store takes objects in any order: their names say where they belong' },
+    ],
+  };
+}
+
+function stdoutHarness(): SinkHarness<ConfigOf<typeof stdout>> {
+  return {
+    name: 'a pipe',
+    async start(ports) {
+      const pipe = startPipe();
+      return {
+        config: parsed(stdout, {}),
+        ports: { ...ports, output: pipe.output },
+        secrets: [],
+        received: async () => heldIn(pipe.read()),
+        trouble: (kind, giveUp) => pipe.trouble(kind, giveUp),
+        heal: () => pipe.heal(),
+        stop: async () => {},
+      };
+    },
+    skip: [
+      { test: 'refused before it was applied', reason: 'a pipe is read or closed' },
+      {
+        test: 'applied, then the answer lost',
+        reason: 'while the process lives it waits for a batch that the pipe has, so there is no repeat',
+      },
+      { test: 'busy, and when to come back', reason: 'a pipe does not say when' },
+      { test: 'one entry that it will never take', reason: 'a pipe takes every entry' },
+      { test: 'a batch out of turn changes nothing', reason: 'a pipe does not look at what it takes' },
+      { test: 'what is read back is what was written', reason: 'what was read from a pipe is gone' },
+      { test: 'no secret is ever said', reason: 'standard output has no secret' },
     ],
   };
 }
