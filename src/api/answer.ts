@@ -30,6 +30,7 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   HOST_UNKNOWN: 421,
   EVENTS_INVALID: 422,
   RATE_LIMITED: 429,
+  AUTH_THROTTLED: 429,
   OVERLOADED: 503,
   STOPPING: 503,
   LEDGER_FULL: 503,

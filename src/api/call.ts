@@ -9,8 +9,11 @@ export interface Call {
   readonly query: Query;
   /** A header by its name in lower case. */
   header(name: string): string | undefined;
-  /** The whole body, with a line feed behind it. Rejects with `BODY_TOO_LARGE` or `OVERLOADED`. It is called once at most. */
-  body(): Promise<Buffer>;
+  /**
+   * The whole body, with a line feed behind it; at most `most` bytes, or what the configuration allows. Rejects with `BODY_TOO_LARGE` or
+   * `OVERLOADED`. It is read once, by the first call.
+   */
+  body(most?: number): Promise<Buffer>;
   /** Counts memory that the request takes until it is answered. Throws `OVERLOADED`. */
   hold(bytes: number): void;
   /** Ends when the server is stopped. */

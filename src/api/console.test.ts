@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { openTestApi } from '../../test/doubles/open-test-api.ts';
+import { openTestApi, testToken } from '../../test/doubles/open-test-api.ts';
 
 const FILES = [
   { path: 'index.html', text: '<!doctype html><meta name="waybill" content=""><script type="module" src="/assets/page-1.js"></script>' },
@@ -8,7 +8,7 @@ const FILES = [
   { path: 'assets/page-1.css', text: 'body{}' },
   { path: 'icon.svg', text: '<svg/>' },
 ];
-const operator = { tokens: [{ name: 'ops', role: 'operator', sources: null, token: 'secret' } as const] };
+const operator = { tokens: [testToken('ops', 'operator', 'secret')] };
 
 describe('the console', () => {
   test('its page comes without a token, under a policy that lets nothing foreign in', async (t) => {

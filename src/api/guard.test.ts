@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ManualClock } from '../../test/doubles/manual-ports.ts';
 import type { Got } from '../../test/doubles/open-test-api.ts';
-import { openTestApi, TEST_API_CONFIG } from '../../test/doubles/open-test-api.ts';
-import type { Role } from '../config/config.ts';
-import { createGuard, isLoopback } from './guard.ts';
+import { openTestApi, TEST_API_CONFIG, testListener, testToken } from '../../test/doubles/open-test-api.ts';
+import type { ApiConfig, Role } from '../config/config.ts';
+import { isLoopback } from '../config/keys.ts';
+import { createAttempts } from './attempts.ts';
+import { createGuard } from './guard.ts';
 
 const code = ({ json }: Got) => (json['error'] as { code?: string } | undefined)?.code;
-const TOKENS = (['producer', 'viewer', 'auditor', 'operator'] as const).map((role) => ({
-  name: role,
-  role,
-  sources: null,
-  token: `secret-${role}`,
-}));
+const TOKENS = (['producer', 'viewer', 'auditor', 'operator'] as const).map((role) => testToken(role, role, `secret-${role}`));
 const bearer = (role: string) => ({ authorization: `Bearer secret-${role}` });
 
 describe('hosts and origins', () => {
@@ -100,12 +98,19 @@ describe('tokens', () => {
     assert.equal((await send('/v1/status')).status, 200);
   });
 
-  test('listening beyond loopback without a token is refused', async () => {
+  test('listening beyond loopback without a token, or with one that anybody can read, is refused', async () => {
+    const clock = new ManualClock();
+    const guard = (config: Partial<ApiConfig>) => createGuard({ ...TEST_API_CONFIG, ...config }, clock, createAttempts(clock));
     for (const host of ['0.0.0.0', '::', '10.0.0.1', 'audit.example']) {
-      assert.throws(() => createGuard({ ...TEST_API_CONFIG, listen: { host, port: 1 } }), { code: 'LISTEN_UNSAFE' }, host);
+      assert.throws(() => guard({ listeners: [testListener(host)] }), { code: 'LISTEN_UNSAFE' }, host);
+      assert.throws(() => guard({ listeners: [testListener(host)], tokens: TOKENS }), { code: 'LISTEN_UNSAFE' }, host);
       assert.equal(isLoopback(host), false);
-      createGuard({ ...TEST_API_CONFIG, listen: { host, port: 1 }, tokens: TOKENS });
+      guard({ listeners: [testListener(host, 1, { cleartext: true })], tokens: TOKENS });
+      guard({
+        listeners: [testListener(host, 1, { tls: { cert: 'c', key: 'k', clientCa: null, clientCert: 'require' } })],
+        tokens: TOKENS,
+      });
     }
-    await assert.rejects(openTestApi({ listen: { host: '0.0.0.0', port: 0 } }), { code: 'LISTEN_UNSAFE' });
+    await assert.rejects(openTestApi({ listeners: [testListener('0.0.0.0')] }), { code: 'LISTEN_UNSAFE' });
   });
 });

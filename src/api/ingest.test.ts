@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { settle } from '../../test/doubles/manual-ports.ts';
-import { openTestApi } from '../../test/doubles/open-test-api.ts';
+import { openTestApi, testToken } from '../../test/doubles/open-test-api.ts';
 import { entriesOf } from '../../test/doubles/open-test-intake.ts';
 
 const LINES = { 'content-type': 'application/x-ndjson' };
@@ -129,7 +129,9 @@ describe('POST /v1/events: types and encodings', () => {
   });
 
   test('never unpacks more than a body may have', async (t) => {
-    const { post, close } = await openTestApi({ limits: { bodyBytes: 100_000, events: 10, connections: 10, requestMs: 30_000 } });
+    const { post, close } = await openTestApi({
+      limits: { bodyBytes: 100_000, events: 10, connections: 10, requestMs: 30_000, reads: 1_000 },
+    });
     t.after(close);
     const bomb = Buffer.alloc(50_000_000, ' ');
     for (const [encoding, packed] of [
@@ -160,7 +162,7 @@ describe('POST /v1/events: sources', () => {
   });
 
   test('a token writes to its own sources only', async (t) => {
-    const tokens = [{ name: 'p', role: 'producer', sources: ['other'], token: 'secret-of-p' } as const];
+    const tokens = [testToken('p', 'producer', 'secret-of-p', { sources: ['other'] })];
     const { post, ledger, close } = await openTestApi({ tokens }, two);
     t.after(close);
     const authorization = 'Bearer secret-of-p';

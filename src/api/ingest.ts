@@ -21,6 +21,8 @@ export interface IngestParts {
   readonly sources: readonly string[];
   readonly limits: ApiLimits;
   readonly rates: RateLimits;
+  /** The same by the name of the token. */
+  readonly callerRates: RateLimits;
 }
 
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
@@ -104,12 +106,20 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   if (checked.unreadable !== undefined)
     throw new WaybillError('BODY_UNREADABLE', `${checked.unreadable.message} (at byte ${checked.unreadable.at})`);
   if (checked.count > limits.events) throw new WaybillError('BODY_TOO_LARGE', `the request has more than ${limits.events} events`);
+  const caller = call.caller.name ?? '';
   rates.take(source, checked.count);
+  try {
+    parts.callerRates.take(caller, checked.count);
+  } catch (error) {
+    rates.giveBack(source, checked.count);
+    throw error;
+  }
   try {
     const submission = { source, checked, partial, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
     return answerOf(await intake.submit(submission, call.signal));
   } catch (error) {
     rates.giveBack(source, checked.count);
+    parts.callerRates.giveBack(caller, checked.count);
     throw error;
   }
 }

@@ -1,36 +1,40 @@
 import { WaybillError } from '../contracts/errors.ts';
 import type { Clock } from '../contracts/ports.ts';
 
-/** How many events a second each source may send. */
+/** How much a second each of several named things may take. */
 export interface RateLimits {
   /**
-   * Takes `count` events of a source, or throws `RATE_LIMITED`. A request may take more than is there, so that one larger than the rate
+   * Takes `count` for a name, or throws `RATE_LIMITED`. A request may take more than is there, so that one larger than the rate
    * passes too; those after it then wait longer.
    */
-  take(source: string, count: number): void;
+  take(name: string, count: number): void;
   /** Gives back what was taken for a request that was not accepted. */
-  giveBack(source: string, count: number): void;
+  giveBack(name: string, count: number): void;
 }
 
-/** Makes the limits. A source without a rate is not limited. */
-export function createRateLimits(rates: ReadonlyMap<string, number | null>, clock: Pick<Clock, 'monotonic'>): RateLimits {
+/** Makes the limits. A name without a rate is not limited. `what` says in messages what has the name, and what it may take. */
+export function createRateLimits(
+  rates: ReadonlyMap<string, number | null>,
+  clock: Pick<Clock, 'monotonic'>,
+  what: { readonly of: string; readonly things: string },
+): RateLimits {
   const levels = new Map<string, { rate: number; level: number; at: number }>();
-  for (const [source, rate] of rates) if (rate !== null) levels.set(source, { rate, level: rate, at: clock.monotonic() });
+  for (const [name, rate] of rates) if (rate !== null) levels.set(name, { rate, level: rate, at: clock.monotonic() });
   return {
-    take(source, count) {
-      const bucket = levels.get(source);
+    take(name, count) {
+      const bucket = levels.get(name);
       if (bucket === undefined) return;
       const now = clock.monotonic();
       bucket.level = Math.min(bucket.rate, bucket.level + ((now - bucket.at) / 1_000) * bucket.rate);
       bucket.at = now;
       if (bucket.level <= 0) {
         const retryAfterMs = ((1 - bucket.level) / bucket.rate) * 1_000;
-        throw new WaybillError('RATE_LIMITED', `source ${source} takes ${bucket.rate} events a second`, { retryAfterMs });
+        throw new WaybillError('RATE_LIMITED', `${what.of} ${name} may take ${bucket.rate} ${what.things} a second`, { retryAfterMs });
       }
       bucket.level -= count;
     },
-    giveBack(source, count) {
-      const bucket = levels.get(source);
+    giveBack(name, count) {
+      const bucket = levels.get(name);
       if (bucket !== undefined) bucket.level = Math.min(bucket.rate, bucket.level + count);
     },
   };

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { settle } from '../../test/doubles/manual-ports.ts';
 import type { Got } from '../../test/doubles/open-test-api.ts';
-import { openTestApi, readAll } from '../../test/doubles/open-test-api.ts';
+import { openTestApi, readAll, testToken } from '../../test/doubles/open-test-api.ts';
 import { BrokenInvariant } from '../contracts/assert.ts';
 
 const code = ({ json }: Got) => (json['error'] as { code?: string } | undefined)?.code;
-const operator = { tokens: [{ name: 'ops', role: 'operator', sources: null, token: 'secret' } as const] };
+const operator = { tokens: [testToken('ops', 'operator', 'secret')] };
 const headers = { authorization: 'Bearer secret' };
 
 function breaks(): never {

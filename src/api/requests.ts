@@ -1,16 +1,22 @@
 import type { Readable, Writable } from 'node:stream';
-import type { ApiLimits } from '../config/config.ts';
 import { BrokenInvariant } from '../contracts/assert.ts';
+import type { ErrorCode } from '../contracts/errors.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Answer, Headers } from './answer.ts';
 import { answerable, problem } from './answer.ts';
+import type { DenialLog } from './attempts.ts';
+import type { Audit } from './audit.ts';
+import { CONTROL_BODY_BYTES } from './audit.ts';
 import { readBody, SenderGone, tooLarge } from './body.ts';
 import type { Call } from './call.ts';
 import { parseQuery } from './call.ts';
-import type { Guard } from './guard.ts';
+import type { Caller, Connection, Need } from './guard.ts';
 import type { ByteBudget } from './limits.ts';
-import type { FindRoute, RouteParts } from './routes.ts';
+import type { Policy } from './policy.ts';
+import { notServed } from './policy.ts';
+import { isServed } from './purposes.ts';
+import type { Route } from './routes.ts';
 
 /** A request as `node:http` hands it over, as far as it is used here. */
 export interface IncomingRequest extends Readable {
@@ -19,6 +25,7 @@ export interface IncomingRequest extends Readable {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Whether all of it has arrived. */
   readonly complete: boolean;
+  readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
 /** The answer to a request as `node:http` takes it, as far as it is used here. */
@@ -28,17 +35,19 @@ export interface OutgoingResponse extends Writable {
 }
 
 /** What answering needs. */
-export interface RequestParts extends RouteParts {
-  readonly guard: Guard;
+export interface RequestParts {
+  /** What holds now. A request keeps what held when it came. */
+  readonly policy: () => Policy;
+  readonly audit: Audit;
+  readonly denials: DenialLog;
   readonly budget: ByteBudget;
-  readonly findRoute: FindRoute;
   readonly ports: Pick<Ports, 'clock' | 'log'>;
 }
 
 /** Answers requests, each by itself. */
 export interface Requests {
   /** `asksFirst`: the sender waits to be told that its body is wanted (`Expect: 100-continue`). */
-  take(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean): void;
+  take(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean, connection: Connection): void;
   /** From now on requests are refused, and those that have no place in the order yet end. */
   stop(): void;
   /** Resolves once every answer has been handed over. */
@@ -46,68 +55,86 @@ export interface Requests {
   readonly failed: Promise<unknown>;
 }
 
+/** Errors of requests that were not allowed. */
+const DENIALS: readonly ErrorCode[] = ['UNAUTHORIZED', 'FORBIDDEN', 'AUTH_THROTTLED', 'ORIGIN_FOREIGN'];
+
 const SAFE: Headers = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 
 /** Makes the part that answers. */
-export function createRequests(parts: RequestParts): Requests {
-  const { ports, metrics, limits } = parts;
+export function createRequests({ policy: current, audit, denials, budget, ports }: RequestParts): Requests {
   const stopping = new AbortController();
   const broken = Promise.withResolvers<unknown>();
   const idle = Promise.withResolvers<undefined>();
   let open = 0;
 
-  async function handle(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean): Promise<void> {
+  async function handle(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean, connection: Connection): Promise<void> {
     const started = ports.clock.monotonic();
-    const incoming = createIncoming(request, response, asksFirst, parts, stopping.signal);
-    let route = 'unknown';
+    const policy = current();
+    const incoming = createIncoming(request, response, asksFirst, policy.routes.limits.bodyBytes, budget, stopping.signal);
+    let route: Route | null = null;
     let answer: Answer;
     try {
       const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-      const match = parts.findRoute(request.method ?? '', path);
-      route = match.route.path;
-      const caller = admitted(parts.guard, match.route.need, request);
-      answer = await match.route.take({ ...incoming.call, caller, params: match.params, query: parseQuery(query) }, parts);
+      const match = policy.findRoute(request.method ?? '', path);
+      route = match.route;
+      if (!isServed(path, connection.serve)) throw notServed(path);
+      const caller = admitted(policy, route.need, request, connection);
+      const call = { ...incoming.call, caller, params: match.params, query: parseQuery(query) };
+      if (route.need === 'control') await record(call, path, query, request, connection);
+      answer = await route.take(call, policy.routes);
     } catch (error) {
       if (error instanceof SenderGone) return;
       if (error instanceof BrokenInvariant) broken.resolve(error);
       const known = answerable(error);
       if (known.code === 'INTERNAL')
-        ports.log.error('a request met a mistake of this program', { route, error: String(known.details.cause) });
+        ports.log.error('a request met a mistake of this program', { route: route?.path ?? null, error: String(known.details.cause) });
+      if (route?.need === 'control' && DENIALS.includes(known.code)) denials.note(connection.address, route.path, known.code);
       answer = problem(known, headersOf(known));
     } finally {
       incoming.release();
     }
     const close = await incoming.settle();
     await send(response, answer, close || stopping.signal.aborted);
-    metrics.answered(route, answer.status, ports.clock.monotonic() - started);
+    policy.routes.metrics.answered(route?.path ?? 'unknown', answer.status, ports.clock.monotonic() - started);
+  }
+
+  /** What steers something is in the ledger before it is done. */
+  async function record(call: Call, path: string, query: string, { method = '' }: IncomingRequest, { address }: Connection): Promise<void> {
+    const body = await call.body(CONTROL_BODY_BYTES);
+    await audit.record({ caller: call.caller, address, method, path, query, body, reason: call.header('waybill-reason') });
   }
 
   return {
     failed: broken.promise,
-    take(request, response, asksFirst) {
+    take(request, response, asksFirst, connection) {
       open += 1;
       response.on('error', () => response.destroy());
       response.on('close', () => {
         open -= 1;
         if (open === 0 && stopping.signal.aborted) idle.resolve(undefined);
       });
-      handle(request, response, asksFirst).catch((error: unknown) => {
+      handle(request, response, asksFirst, connection).catch((error: unknown) => {
         ports.log.error('an answer could not be sent', { error: String(error) });
         response.destroy();
       });
     },
     stop() {
-      stopping.abort(new WaybillError('STOPPING', 'the server is being stopped', { retryAfterMs: limits.requestMs / 10 }));
+      stopping.abort(new WaybillError('STOPPING', 'the server is being stopped', { retryAfterMs: current().routes.limits.requestMs / 10 }));
       if (open === 0) idle.resolve(undefined);
     },
     idle: () => idle.promise,
   };
 }
 
-function admitted(guard: Guard, need: Parameters<Guard['authorize']>[0], { method, headers }: IncomingRequest) {
-  if (need !== 'open')
-    guard.admit({ host: one(headers['host']), origin: one(headers['origin']), changes: method !== 'GET' && method !== 'HEAD' });
-  return guard.authorize(need, one(headers['authorization']));
+/** The sender of a request that may be made here, and that is not one too many. */
+function admitted({ guard, countRead }: Policy, need: Need, { method, headers }: IncomingRequest, connection: Connection): Caller {
+  if (need !== 'open') {
+    const changes = method !== 'GET' && method !== 'HEAD';
+    guard.admit({ host: one(headers['host']), origin: one(headers['origin']), changes, secure: connection.secure });
+  }
+  const caller = guard.authorize(need, one(headers['authorization']), connection);
+  if (need === 'read') countRead(caller);
+  return caller;
 }
 
 function one(header: string | string[] | undefined): string | undefined {
@@ -137,27 +164,33 @@ function createIncoming(
   request: IncomingRequest,
   response: OutgoingResponse,
   asksFirst: boolean,
-  { limits, budget }: { readonly limits: ApiLimits; readonly budget: ByteBudget },
+  bodyBytes: number,
+  budget: ByteBudget,
   signal: AbortSignal,
 ): Incoming {
   let held = 0;
   let unasked = asksFirst;
+  let body: Promise<Buffer> | null = null;
   const header = (name: string) => one(request.headers[name]);
   const hold = (bytes: number): void => {
     budget.take(bytes);
     held += bytes;
+  };
+  const read = async (most: number): Promise<Buffer> => {
+    signal.throwIfAborted();
+    if (Number(header('content-length') ?? 0) > most) throw tooLarge(most);
+    if (unasked) response.writeContinue();
+    unasked = false;
+    return readBody(request, most, hold);
   };
   return {
     call: {
       signal,
       header,
       hold,
-      async body() {
-        signal.throwIfAborted();
-        if (Number(header('content-length') ?? 0) > limits.bodyBytes) throw tooLarge(limits.bodyBytes);
-        if (unasked) response.writeContinue();
-        unasked = false;
-        return readBody(request, limits.bodyBytes, hold);
+      body(most = bodyBytes) {
+        body ??= read(Math.min(most, bodyBytes));
+        return body;
       },
     },
     release() {
@@ -165,7 +198,7 @@ function createIncoming(
       held = 0;
     },
     async settle() {
-      if (!request.complete && !unasked) await discard(request, limits.bodyBytes);
+      if (!request.complete && !unasked) await discard(request, bodyBytes);
       return !request.complete;
     },
   };

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { describe, test } from 'node:test';
 import { settle } from '../../test/doubles/manual-ports.ts';
 import type { Got } from '../../test/doubles/open-test-api.ts';
-import { openTestApi, readAll } from '../../test/doubles/open-test-api.ts';
+import { openTestApi, readAll, testListener, testToken } from '../../test/doubles/open-test-api.ts';
 
 const code = ({ json }: Got) => (json['error'] as { code?: string } | undefined)?.code;
-const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000 };
+const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000, reads: 1_000 };
 const HEAD = 'POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
 
 describe('paths and methods', () => {
@@ -63,7 +63,7 @@ describe('limits', () => {
   });
 
   test('a sender of a large body gets to read why it is refused before its body is read', async (t) => {
-    const tokens = [{ name: 'p', role: 'producer', sources: null, token: 'secret' } as const];
+    const tokens = [testToken('p', 'producer', 'secret')];
     const { post, ledger, close } = await openTestApi({ tokens });
     t.after(close);
     for (let round = 0; round < 20; round++) {
@@ -242,6 +242,9 @@ describe('stopping', () => {
   test('an address that is taken is an error with the address in it', async (t) => {
     const { api, close } = await openTestApi();
     t.after(close);
-    await assert.rejects(openTestApi({ listen: api.address }), { code: 'LISTEN_FAILED', message: new RegExp(`port ${api.address.port}`) });
+    await assert.rejects(openTestApi({ listeners: [testListener(api.address.host, api.address.port)] }), {
+      code: 'LISTEN_FAILED',
+      message: new RegExp(`port ${api.address.port}`),
+    });
   });
 });

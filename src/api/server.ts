@@ -1,28 +1,34 @@
-import type { Server } from 'node:http';
-import { createServer } from 'node:http';
-import type { ApiConfig, ListenAddress } from '../config/config.ts';
-import { WaybillError } from '../contracts/errors.ts';
+import type { ApiConfig, ListenAddress, ListenerConfig } from '../config/config.ts';
+import { assert } from '../contracts/assert.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Intake } from '../intake/sequencer.ts';
+import { createAttempts, createDenialLog } from './attempts.ts';
+import { createAudit } from './audit.ts';
 import { type ConsoleFile, consoleRoutes } from './console.ts';
 import type { DestinationVerbs } from './control.ts';
-import { createGuard } from './guard.ts';
-import { createByteBudget, createRateLimits } from './limits.ts';
+import { createByteBudget } from './limits.ts';
+import type { Listener } from './listener.ts';
+import { listenerKey, openListener } from './listener.ts';
 import { createMetrics } from './metrics.ts';
+import type { ApiSources, Policy, PolicyParts } from './policy.ts';
+import { createPolicy } from './policy.ts';
+import { createRenewal } from './renewal.ts';
 import type { Requests } from './requests.ts';
 import { createRequests } from './requests.ts';
-import { ROUTES, type Route, routeFinder } from './routes.ts';
+import type { Route } from './routes.ts';
+import { ROUTES, routeFinder } from './routes.ts';
 import type { StatusView } from './status.ts';
+import type { TlsMaterial } from './tls.ts';
+import { readTls } from './tls.ts';
 
 /** What the API is made of. All of it stays the caller's to close, after the API. */
 export interface ApiOptions {
   readonly config: ApiConfig;
-  /** The sources that take requests, and how many events a second each may take (`null`: no limit). */
-  readonly sources: ReadonlyMap<string, { readonly rate: number | null }>;
-  readonly intake: Pick<Intake, 'check' | 'submit'>;
+  readonly sources: ApiSources;
+  readonly intake: Pick<Intake, 'check' | 'submit' | 'control'>;
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'failed'>;
-  readonly ports: Pick<Ports, 'clock' | 'log'>;
+  readonly ports: Pick<Ports, 'clock' | 'log' | 'disk'>;
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
   destination(name: string): DestinationVerbs | undefined;
@@ -38,95 +44,174 @@ export interface ApiOptions {
 
 /** An API that listens. */
 export interface Api {
-  /** Where it listens: the port is the real one. */
+  /** Where the first listener listens: the port is the real one. */
   readonly address: ListenAddress;
+  /** Where each listener listens, in the order of the configuration. */
+  readonly addresses: readonly ListenAddress[];
   /** Resolves with the reason once a promise of this program was broken, and never otherwise: the process has to stop. */
   readonly failed: Promise<unknown>;
+  /**
+   * Makes another configuration ready: new addresses are opened and certificates read, and nothing else changes before `commit`. Rejects,
+   * with everything as it was, when something of it cannot be. One change at a time.
+   */
+  prepare(config: ApiConfig, sources: ApiSources): Promise<ApiChange>;
   /** Takes no more requests, waits up to `graceMs` for those it has, and closes every connection. */
   close(graceMs?: number): Promise<void>;
 }
 
-const HEADERS_MS = 10_000;
-const HEADERS_BYTES = 16_384;
-const KEEP_ALIVE_MS = 65_000;
+/** A configuration that is ready. Exactly one of the two is called. */
+export interface ApiChange {
+  /** From now on requests are answered as it says; those under way end as they began, and addresses that it does not name close. */
+  commit(): void;
+  /** Closes what was opened for it. */
+  undo(): Promise<void>;
+}
+
 const SILENCE_MS = 60_000;
 const PENDING_BYTES = 256 << 20;
 const GRACE_MS = 5_000;
 
-/** Opens the API. Rejects with `LISTEN_UNSAFE` or `LISTEN_FAILED`. */
+/** Opens the API. Rejects with `LISTEN_UNSAFE`, `LISTEN_FAILED` or `TLS_INVALID`. */
 export async function openApi(options: ApiOptions): Promise<Api> {
-  const { config, ports } = options;
-  const { limits } = config;
-  const requests = openRequests(options);
-  const server = createServer({
-    headersTimeout: Math.min(HEADERS_MS, limits.requestMs),
-    requestTimeout: limits.requestMs,
-    connectionsCheckingInterval: Math.min(1_000, limits.requestMs),
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    maxHeaderSize: HEADERS_BYTES,
-    noDelay: true,
-  });
-  server.on('request', (request, response) => requests.take(request, response, false));
-  server.on('checkContinue', (request, response) => requests.take(request, response, true));
-  server.maxConnections = limits.connections;
-  server.setTimeout(options.silenceMs ?? SILENCE_MS);
-  const port = await listen(server, config.listen);
-  ports.log.info('the API listens', { host: config.listen.host, port });
+  const { ports } = options;
+  let listeners: readonly Listener[] = [];
+  /** Addresses that are no longer served, while their last requests are answered. */
+  const leaving = new Set<Listener>();
+  const policyParts = createPolicyParts(options, () => listeners);
+  let policy: Policy = createPolicy(options.config, options.sources, policyParts);
+  const requests = openRequests(options, () => policy);
+
+  async function prepare(config: ApiConfig, sources: ApiSources): Promise<ApiChange> {
+    const next = createPolicy(config, sources, policyParts);
+    const materials = await Promise.all(config.listeners.map(({ tls }) => (tls === null ? null : readTls(tls, ports.disk))));
+    const plan = await openNew(config, materials, listeners, (listener, tls) =>
+      openListener(listener, { requests, limits: config.limits, tls, silenceMs: options.silenceMs ?? SILENCE_MS }),
+    );
+    return {
+      commit() {
+        policy = next;
+        for (const [place, listener] of plan.entries()) {
+          const itsConfig = config.listeners[place];
+          assert(itsConfig !== undefined, 'every listener of the plan is of the configuration');
+          listener.change(itsConfig, config.limits, materials[place] ?? null);
+          if (!listeners.includes(listener)) ports.log.info('the API listens', { ...listener.address, tls: itsConfig.tls !== null });
+        }
+        const gone = listeners.filter((listener) => !plan.includes(listener));
+        listeners = plan;
+        for (const listener of gone) leave(listener);
+      },
+      undo: async () =>
+        void (await Promise.all(plan.filter((listener) => !listeners.includes(listener)).map((listener) => listener.close()))),
+    };
+  }
+
+  function leave(listener: Listener): void {
+    leaving.add(listener);
+    ports.log.info('the API no longer listens', { ...listener.address });
+    void closeLater(listener, ports.clock).finally(() => leaving.delete(listener));
+  }
+
+  (await prepare(options.config, options.sources)).commit();
+  const renewal = createRenewal(() => listeners, ports);
   return {
-    address: { host: config.listen.host, port },
+    get address() {
+      return addressOf(listeners[0]);
+    },
+    get addresses() {
+      return listeners.map(({ address }) => address);
+    },
     failed: requests.failed,
-    close: (graceMs = GRACE_MS) => closeServer(server, requests, ports.clock, graceMs),
+    prepare,
+    async close(graceMs = GRACE_MS) {
+      renewal.close();
+      await closeAll([...listeners, ...leaving], requests, ports.clock, graceMs);
+    },
   };
 }
 
-function openRequests(options: ApiOptions): Requests {
-  const { config, intake, ledger, ports } = options;
+function createPolicyParts(options: ApiOptions, listeners: () => readonly Listener[]): PolicyParts {
+  const { intake, ledger, ports } = options;
   let ledgerFailed = false;
   ledger.failed.then(
     () => (ledgerFailed = true),
     () => (ledgerFailed = true),
   );
+  return {
+    clock: ports.clock,
+    attempts: createAttempts(ports.clock),
+    routes: {
+      intake,
+      ledger,
+      metrics: createMetrics(() => options.status()),
+      status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
+      destination: (name) => options.destination(name),
+      ledgerFailed: () => ledgerFailed,
+    },
+    findRouteFor: ({ tokens }) =>
+      routeFinder([
+        ...ROUTES,
+        ...consoleRoutes(options.console ?? [], { tokens: tokens.length > 0, demo: options.extraRoutes !== undefined }),
+        ...(options.extraRoutes ?? []),
+      ]),
+  };
+}
+
+function openRequests({ intake, ports, pendingBytesMax }: ApiOptions, policy: () => Policy): Requests {
   return createRequests({
-    intake,
-    ledger,
+    policy,
+    audit: createAudit(intake, ports),
+    denials: createDenialLog(ports.clock, ports.log),
+    budget: createByteBudget(pendingBytesMax ?? PENDING_BYTES),
     ports,
-    limits: config.limits,
-    guard: createGuard(config),
-    findRoute: routeFinder([
-      ...ROUTES,
-      ...consoleRoutes(options.console ?? [], { tokens: config.tokens.length > 0, demo: options.extraRoutes !== undefined }),
-      ...(options.extraRoutes ?? []),
-    ]),
-    sources: [...options.sources.keys()],
-    rates: createRateLimits(new Map([...options.sources].map(([name, { rate }]) => [name, rate])), ports.clock),
-    budget: createByteBudget(options.pendingBytesMax ?? PENDING_BYTES),
-    metrics: createMetrics(() => options.status()),
-    status: () => options.status(),
-    destination: (name) => options.destination(name),
-    ledgerFailed: () => ledgerFailed,
   });
 }
 
-function listen(server: Server, { host, port }: ListenAddress): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new WaybillError('LISTEN_FAILED', `cannot listen on ${host}, port ${port}: ${error.message}`, { cause: error }));
-    });
-    server.listen({ host, port }, () => {
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : port);
-    });
-  });
+/** The listeners of a configuration: those that are open already, and the others newly opened; all of these or none. */
+async function openNew(
+  { listeners: wanted }: ApiConfig,
+  materials: readonly (TlsMaterial | null)[],
+  open: readonly Listener[],
+  openOne: (config: ListenerConfig, tls: TlsMaterial | null) => Promise<Listener>,
+): Promise<readonly Listener[]> {
+  const plan: Listener[] = [];
+  try {
+    for (const [place, config] of wanted.entries()) {
+      const known = open.find((listener) => listenerKey(listener.config) === listenerKey(config) && !plan.includes(listener));
+      plan.push(known ?? (await openOne(config, materials[place] ?? null)));
+    }
+    return plan;
+  } catch (error) {
+    await Promise.all(plan.filter((listener) => !open.includes(listener)).map((listener) => listener.close()));
+    throw error;
+  }
 }
 
-async function closeServer(server: Server, requests: Requests, clock: Ports['clock'], graceMs: number): Promise<void> {
+function listenerView({ address, config, tls }: Listener) {
+  return {
+    address: `${address.host.includes(':') ? `[${address.host}]` : address.host}:${address.port}`,
+    serve: config.serve,
+    tls: tls === null ? null : { expiresAt: new Date(tls.expiresMs).toISOString() },
+  };
+}
+
+function addressOf(listener: Listener | undefined): ListenAddress {
+  assert(listener !== undefined, 'an API has at least one listener');
+  return listener.address;
+}
+
+/** A request that was begun at an address that goes away has as long to end as any other. */
+async function closeLater(listener: Listener, clock: Ports['clock']): Promise<void> {
+  listener.stop();
+  await clock.sleep(GRACE_MS);
+  await listener.close();
+}
+
+async function closeAll(listeners: readonly Listener[], requests: Requests, clock: Ports['clock'], graceMs: number): Promise<void> {
   requests.stop();
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  for (const listener of listeners) listener.stop();
   const waited = new AbortController();
   const late = clock.sleep(graceMs, waited.signal).catch(() => undefined);
   await Promise.race([requests.idle(), late]);
   waited.abort();
-  server.closeAllConnections();
-  await closed;
+  await Promise.all(listeners.map((listener) => listener.close()));
 }

@@ -32,6 +32,16 @@ export interface StatusView {
   readonly ledger: { readonly origin: string; readonly size: number; readonly durable: number };
   readonly sources: Readonly<Record<string, SourceView>>;
   readonly destinations: Readonly<Record<string, DestinationView>>;
+  /** Added by the API itself. */
+  readonly api?: { readonly listeners: readonly ListenerView[] };
+}
+
+/** What an operator sees of one listener. */
+export interface ListenerView {
+  readonly address: string;
+  readonly serve: readonly string[];
+  /** When its certificate ends; `null` without TLS. */
+  readonly tls: { readonly expiresAt: string } | null;
 }
 
 /** About `GET /v1/status`. */

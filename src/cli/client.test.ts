@@ -31,8 +31,8 @@ test('a client sends its token and reads JSON', async (t) => {
     seen.push(request.headers.authorization);
     return { status: 200, body: '{"a":1}' };
   });
-  assert.deepEqual(await openClientAt(base, 'secret').get('/v1/status'), { a: 1 });
-  assert.deepEqual(await openClientAt(base, null).post('/x', {}), { a: 1 });
+  assert.deepEqual(await openClientAt(base, { token: 'secret' }).get('/v1/status'), { a: 1 });
+  assert.deepEqual(await openClientAt(base, { token: null }).post('/x', {}), { a: 1 });
   assert.deepEqual(seen, ['Bearer secret', undefined]);
 });
 
@@ -49,14 +49,14 @@ for (const [status, body, code] of REFUSALS) {
   test(`an answer ${status} ${body} is ${code}, without the token`, async (t) => {
     const base = await serve(t, () => ({ status, body }));
     await assert.rejects(
-      openClientAt(base, 'secret-token').get('/v1/status'),
+      openClientAt(base, { token: 'secret-token' }).get('/v1/status'),
       (error) => coded(code)(error) && !(error as Error).message.includes('secret-token'),
     );
   });
 }
 
 test('nobody there is NOT_RUNNING', async () => {
-  await assert.rejects(openClientAt('http://127.0.0.1:1', null).get('/v1/status'), coded('NOT_RUNNING'));
+  await assert.rejects(openClientAt('http://127.0.0.1:1', { token: null }).get('/v1/status'), coded('NOT_RUNNING'));
 });
 
 test('a listener on every address is reached on this machine', () => {

@@ -1,5 +1,8 @@
-import type { Config, ListenAddress, Role } from '../config/config.ts';
-import { WaybillError } from '../contracts/errors.ts';
+import type { ClientConfig, Config, ListenAddress, ListenerConfig } from '../config/config.ts';
+import { type ErrorCode, WaybillError } from '../contracts/errors.ts';
+import { readEnvironment } from '../runtime/environment.ts';
+import type { ClientTls, Fetch } from '../runtime/tls-fetch.ts';
+import { readText } from './machine.ts';
 
 /** Talks to the running process that uses the same configuration. */
 export interface ApiClient {
@@ -10,26 +13,45 @@ export interface ApiClient {
   post(path: string, body: unknown): Promise<unknown>;
 }
 
+/** How a process is reached at an address. */
+export interface ClientOptions {
+  readonly token: string | null;
+  /** Why something is done, for the entry about it. */
+  readonly reason?: string | undefined;
+  readonly fetch?: () => Promise<Fetch>;
+}
+
 const ANSWER_MS = 10_000;
 
-// The role that may do the most first: a command acts for whoever can read the configuration with its secrets.
-const ROLES: readonly Role[] = ['operator', 'auditor', 'viewer'];
-
-/** A client of the process that this configuration runs, with its most powerful token. */
-export function openClient(config: Config): ApiClient {
-  const token = ROLES.map((role) => config.api.tokens.find((candidate) => candidate.role === role)).find((found) => found !== undefined);
-  return openClientAt(`http://${authority(config.api.listen)}`, token?.token ?? null);
+/**
+ * A client of the process that this configuration runs. Its token comes from `WAYBILL_TOKEN`, `api.client.token_file`, or a token that stands
+ * in the configuration. `reason` is kept in the ledger with what is done.
+ */
+export function openClient(config: Config, reason?: string): ApiClient {
+  const { client, listeners } = config.api;
+  // A listener that shows the console or takes events only does not answer commands; where none does, the first says so.
+  const listener = listeners.find(({ serve }) => serve.includes('control')) ?? listeners[0];
+  const base = client.url ?? baseOf(listener);
+  const options = { token: clientToken(client), reason };
+  if (!base.startsWith('https:')) return openClientAt(base, options);
+  const pinned = client.ca === null && client.url === null ? (listener?.tls?.cert ?? null) : null;
+  return openClientAt(base, { ...options, fetch: () => tlsFetch(client, pinned) });
 }
 
 /** A client of the process at an address, such as `http://127.0.0.1:8400`. */
-export function openClientAt(base: string, token: string | null): ApiClient {
-  const headers = { 'content-type': 'application/json', ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+export function openClientAt(base: string, { token, reason, fetch: open = async () => fetch }: ClientOptions): ApiClient {
+  const headers = {
+    'content-type': 'application/json',
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    ...(reason === undefined ? {} : { 'waybill-reason': encodeURIComponent(reason) }),
+  };
   const send = async (method: 'GET' | 'POST', path: string, body?: string, signal?: AbortSignal): Promise<string> => {
     const limit = AbortSignal.timeout(ANSWER_MS);
     const ends = signal === undefined ? limit : AbortSignal.any([signal, limit]);
-    let response: Response;
+    const get = await open();
+    let response: Awaited<ReturnType<Fetch>>;
     try {
-      response = await fetch(`${base}${path}`, {
+      response = await get(`${base}${path}`, {
         method,
         headers,
         redirect: 'manual',
@@ -38,7 +60,7 @@ export function openClientAt(base: string, token: string | null): ApiClient {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw new WaybillError('NOT_RUNNING', `nothing answered at ${base}`, { cause: error });
+      throw new WaybillError('NOT_RUNNING', `nothing answered at ${base}${reasonOf(error)}`, { cause: error });
     }
     const text = await response.text();
     if (!response.ok) throw refusal(base, path, response.status, text);
@@ -57,11 +79,55 @@ export function authority({ host, port }: ListenAddress): string {
   return near.includes(':') ? `[${near}]:${port}` : `${near}:${port}`;
 }
 
+function baseOf(listener: ListenerConfig | undefined): string {
+  return listener === undefined ? '' : `${listener.tls === null ? 'http' : 'https'}://${authority(listener.listen)}`;
+}
+
+/** The token that commands send; `null` when there is none, which is enough for reading where no token is configured. */
+function clientToken({ tokenFile, token }: ClientConfig): string | null {
+  const given = readEnvironment()['WAYBILL_TOKEN'];
+  if (given !== undefined && given !== '') return given;
+  if (tokenFile === null) return token;
+  const text = readText(tokenFile);
+  if (text !== null) return text.trim();
+  throw new WaybillError(
+    'UNAUTHORIZED',
+    `there is no file ${tokenFile}, which api.client.token_file names; WAYBILL_TOKEN can give the token, too`,
+  );
+}
+
+async function tlsFetch({ ca, cert, key }: ClientConfig, pinned: string | null): Promise<Fetch> {
+  const read = (path: string | null): string | null => {
+    const text = path === null ? null : readText(path);
+    if (path !== null && text === null) throw new WaybillError('TLS_INVALID', `there is no file ${path}`);
+    return text;
+  };
+  const tls: ClientTls = { ca: read(ca), pinned: read(pinned), cert: read(cert), key: read(key) };
+  // Commands that use no TLS need not wait for this to be loaded.
+  const { openTlsFetch } = await import('../runtime/tls-fetch.ts');
+  try {
+    return openTlsFetch(tls);
+  } catch (error) {
+    throw new WaybillError('TLS_INVALID', `the certificates of api.client cannot be used: ${String(error)}`, { cause: error });
+  }
+}
+
+/** What went wrong with a connection, where the platform says it; it never holds what was sent. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && cause.message !== '' ? `: ${cause.message}` : '';
+}
+
+/** Errors of the process that a command passes on as they are, because their way out is the same here. */
+const PASSED_ON: readonly ErrorCode[] = ['DESTINATION_UNKNOWN', 'AUTH_THROTTLED'];
+
 function refusal(base: string, path: string, status: number, text: string): WaybillError {
   const named = errorOf(text);
-  if (status === 401) return new WaybillError('UNAUTHORIZED', `${base}${path} asks for a token, and the configuration has none that fits`);
-  if (status === 403) return new WaybillError('FORBIDDEN', `${base}${path} needs an operator's token in api.tokens`);
-  if (status === 404 && named?.code === 'DESTINATION_UNKNOWN') return new WaybillError('DESTINATION_UNKNOWN', named.message);
+  if (status === 401)
+    return new WaybillError('UNAUTHORIZED', `${base}${path} asks for a token, and there is none that fits: ${named?.message}`);
+  if (status === 403) return new WaybillError('FORBIDDEN', `${base}${path} needs the token of an operator`);
+  const code = PASSED_ON.find((passed) => passed === named?.code);
+  if (code !== undefined && named !== null) return new WaybillError(code, named.message);
   return new WaybillError('API_UNEXPECTED', `${base}${path} answered ${status}${named === null ? '' : ` ${named.code}: ${named.message}`}`);
 }
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { openClient } from './client.ts';
 import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
-import { type CommonOptions, withCommonOptions } from './options.ts';
+import { type ControlOptions, withControlOptions } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 const VERBS = [
@@ -14,10 +14,12 @@ const VERBS = [
 /** `waybill pause|resume|retry DEST`. */
 export function addControl(program: Command, terminal: Terminal, done: (code: number) => void): void {
   for (const { verb, says, after } of VERBS) {
-    withCommonOptions(program.command(verb).argument('<destination>', 'its name in the configuration').description(says), [
+    withControlOptions(program.command(verb).argument('<destination>', 'its name in the configuration').description(says), [
       `waybill ${verb} archive`,
-    ]).action(async (destination: string, options: CommonOptions) => {
-      const answer = await openClient(loadConfig(options.config)).post(`/v1/destinations/${encodeURIComponent(destination)}/${verb}`, {});
+      `waybill ${verb} archive --reason "ticket 4711"`,
+    ]).action(async (destination: string, options: ControlOptions) => {
+      const client = openClient(loadConfig(options.config), options.reason);
+      const answer = await client.post(`/v1/destinations/${encodeURIComponent(destination)}/${verb}`, {});
       terminal.out(options.json ? JSON.stringify(answer) : `${destination} ${after}`);
       done(EXIT.ok);
     });

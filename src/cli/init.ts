@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../config/config.ts';
@@ -6,10 +7,11 @@ import { createEmbeddedLedger } from '../ledger/embedded/create.ts';
 import { openPorts } from '../runtime/ports.ts';
 import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
-import { absolutePath, writeNewFile } from './machine.ts';
+import { absolutePath, readText, writeNewFile } from './machine.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import { starterConfig } from './starter.ts';
 import type { Terminal } from './terminal.ts';
+import { makeToken } from './token.ts';
 
 interface Created {
   readonly config: string;
@@ -19,7 +21,6 @@ interface Created {
 }
 
 const TOKEN_FILE = 'waybill.token';
-const TOKEN_BYTES = 24;
 
 /** `waybill init`: a starter configuration where none is, and the empty ledger that the configuration names. */
 export function addInit(program: Command, terminal: Terminal, done: (code: number) => void): void {
@@ -47,8 +48,11 @@ async function init({ config: path, origin }: { readonly config: string; readonl
     if ((await ports.disk.length(file)) === null) {
       const token = join(dirname(file), TOKEN_FILE);
       await ports.disk.makeDirectory(dirname(file));
-      if (writeNewFile(token, `${Buffer.from(ports.random.bytes(TOKEN_BYTES)).toString('hex')}\n`, 0o600)) made.push(token);
-      if (writeNewFile(file, starterConfig(origin, TOKEN_FILE), 0o644)) made.push(file);
+      const { token: fresh } = makeToken();
+      if (writeNewFile(token, `${fresh}\n`, 0o600)) made.push(token);
+      // After a crash in between the token is there already, and the configuration is made for that one.
+      const tokenSha256 = hash('sha256', (readText(token) ?? fresh).trim());
+      if (writeNewFile(file, starterConfig({ origin, tokenFile: TOKEN_FILE, tokenSha256 }), 0o644)) made.push(file);
     }
     const config = loadConfig(file);
     if (await createLedger(config, ports)) made.push(config.ledger.path);

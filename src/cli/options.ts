@@ -13,3 +13,14 @@ export function withCommonOptions(command: Command, examples: readonly string[])
     .option('--json', 'answer in JSON, for programs', false)
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`);
 }
+
+/** What every command takes that steers something. */
+export interface ControlOptions extends CommonOptions {
+  /** Why it is done: it stands in the entry that the ledger keeps of it. */
+  readonly reason?: string;
+}
+
+/** The same as `withCommonOptions`, and `--reason`. */
+export function withControlOptions(command: Command, examples: readonly string[]): Command {
+  return withCommonOptions(command, examples).option('--reason <text>', 'why, for the entry that the ledger keeps of this command');
+}

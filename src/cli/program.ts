@@ -9,6 +9,7 @@ import { addSchema } from './schema.ts';
 import { addStatus } from './status.ts';
 import { addTap } from './tap.ts';
 import type { Terminal } from './terminal.ts';
+import { addToken } from './token.ts';
 import { version } from './version.ts';
 
 /** The whole command line. Wrong words are thrown as `CommanderError`; a command that ended calls `done` with its exit code. */
@@ -18,6 +19,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, addSchema, addBench]) add(program, terminal, done);
+  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, addToken, addSchema, addBench])
+    add(program, terminal, done);
   return program;
 }

@@ -36,11 +36,54 @@ export interface LedgerConfig {
 
 /** Where the API listens, and who may do what. */
 export interface ApiConfig {
-  readonly listen: ListenAddress;
+  /** Every address that is listened on; at least one. */
+  readonly listeners: readonly ListenerConfig[];
   /** Names under which requests may come in, beside the loopback ones. */
   readonly hosts: readonly string[];
   readonly tokens: readonly TokenConfig[];
   readonly limits: ApiLimits;
+  readonly client: ClientConfig;
+}
+
+/**
+ * What a listener can serve: `ingest` takes events, `control` shows and steers, `console` is the web page, `metrics` are for a collector,
+ * `tlog` is the log for C2SP clients. Whether the process lives can be asked at each of them.
+ */
+export type Purpose = 'ingest' | 'control' | 'console' | 'metrics' | 'tlog';
+
+/** One address, and what is answered there. */
+export interface ListenerConfig {
+  readonly listen: ListenAddress;
+  readonly serve: readonly Purpose[];
+  /** `null`: plain HTTP. */
+  readonly tls: TlsConfig | null;
+  /** Whether plain HTTP beyond loopback was allowed by name, because something before it speaks TLS. */
+  readonly cleartext: boolean;
+}
+
+/** The files of a TLS listener, in PEM. They are read again while it runs. */
+export interface TlsConfig {
+  /** The certificate, and those between it and its authority. */
+  readonly cert: string;
+  readonly key: string;
+  /** Who signs the certificates of clients; `null`: clients have none. */
+  readonly clientCa: string | null;
+  /** `require`: a connection without a certificate that the authority signed is refused. `allow`: it may use a token instead. */
+  readonly clientCert: 'require' | 'allow';
+}
+
+/** How the commands reach the running process. The process itself uses nothing of it. */
+export interface ClientConfig {
+  /** Where it is reached; `null`: at the first listener that serves `control`. */
+  readonly url: string | null;
+  /** The file with the token of the commands, which only they read. */
+  readonly tokenFile: string | null;
+  /** The authority of the server's certificate; `null`: exactly the certificate of the listener is accepted. */
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** A secret: the token that may do the most among those that stand in the configuration themselves. */
+  readonly token: string | null;
 }
 
 /** A host without brackets, and a port; port 0 takes any that is free. */
@@ -59,20 +102,34 @@ export interface ApiLimits {
   readonly connections: number;
   /** How long a sender may take for one request. */
   readonly requestMs: number;
+  /** The most requests a second that only read, of one caller. */
+  readonly reads: number;
 }
 
-/** What the holder of a token may do. */
+/** What a caller may do. */
 export type Role = 'producer' | 'viewer' | 'auditor' | 'operator';
 
-/** One token: a shared secret, and what its holder may do. */
+/** One caller: how it is known, and what it may do. */
 export interface TokenConfig {
   readonly name: string;
   readonly role: Role;
   /** Where a producer may write: names of sources; `null`: all of them. */
   readonly sources: readonly string[] | null;
-  /** A secret. */
-  readonly token: string;
+  /** The most events a second that it may send; `null`: no limit. */
+  readonly rate: number | null;
+  /** From when on it is refused, in milliseconds since 1970; `null`: never. */
+  readonly expiresMs: number | null;
+  readonly proof: TokenProof;
 }
+
+/**
+ * How a caller shows who it is: a token, of which only the SHA-256 is known here, or a client certificate, by the SHA-256 of its bytes or
+ * by one of its alternative names, written as `DNS:NAME`, `URI:…`, `email:…` or `IP Address:…`. Digests are in lower-case hex.
+ */
+export type TokenProof =
+  | { readonly by: 'token'; readonly sha256: string }
+  | { readonly by: 'certificate'; readonly sha256: string }
+  | { readonly by: 'name'; readonly name: string };
 
 /** One source. `settings` is what its type's own schema made of its own keys. */
 export interface SourceConfig {

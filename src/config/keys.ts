@@ -64,6 +64,14 @@ export const listen = z
     return { host: bracketed ?? plain ?? '', port: Number(port) };
   });
 
+/** A point in time in milliseconds since 1970: a date, which begins at midnight UTC, or a date and a time with its offset. */
+export const time = z.string().transform((text, context): number => {
+  const timeMs = TIME.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(timeMs)) return timeMs;
+  context.addIssue({ code: 'custom', message: 'expected a date or a time such as 2027-01-31T00:00:00Z' });
+  return z.NEVER;
+});
+
 /** Where a destination begins: `beginning`, `now`, an index, or a time. */
 export const start = z
   .union([z.int().min(0), z.string()], { error: 'expected beginning, now, an index, or a time such as 2026-01-31T00:00:00Z' })

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { z } from 'zod';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import type { SourceDefinition } from '../contracts/source.ts';
+import { PURPOSES } from './api-schema.ts';
 import { faultText } from './faults.ts';
 import type { Adapters } from './json-schema.ts';
 import { parseConfig, readConfig } from './read-config.ts';
@@ -88,6 +90,12 @@ function read(text: string, environment: Readonly<Record<string, string>> = { TO
   );
 }
 
+/** What is wrong with a text, a line per fault. */
+function said(text: string): string {
+  const reading = read(text);
+  return reading.ok ? '' : reading.faults.map(faultText).join('\n');
+}
+
 /** What is wrong with `GOOD` after one change, a line per fault. */
 function faultsAfter(find: string, replace: string): string[] {
   assert.equal(GOOD.split(find).length, 2, `${find} stands once in the example`);
@@ -110,10 +118,20 @@ describe('a configuration', () => {
         reservedBytes: 4_194_304,
       },
       api: {
-        listen: { host: '127.0.0.1', port: 0 },
+        listeners: [{ listen: { host: '127.0.0.1', port: 0 }, serve: PURPOSES, tls: null, cleartext: false }],
         hosts: [],
-        tokens: [{ name: 'billing', role: 'producer', sources: ['app'], token: 'a-token-that-is-long-enough' }],
-        limits: { bodyBytes: 16_777_216, events: 10_000, connections: 1_000, requestMs: 30_000 },
+        tokens: [
+          {
+            name: 'billing',
+            role: 'producer',
+            sources: ['app'],
+            rate: null,
+            expiresMs: null,
+            proof: { by: 'token', sha256: hash('sha256', 'a-token-that-is-long-enough') },
+          },
+        ],
+        limits: { bodyBytes: 16_777_216, events: 10_000, connections: 1_000, requestMs: 30_000, reads: 1_000 },
+        client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
       },
       sources: [
         { name: 'app', type: 'push', schema: 'json', idField: 'id', onInvalid: 'refuse', gapAfterMs: 5_000, rate: null, settings: {} },
@@ -236,7 +254,10 @@ describe('a configuration', () => {
     const reading = read(open);
     assert.ok(!reading.ok);
     assert.match(reading.faults.map(faultText).join('\n'), /api\.listen: listening on 0\.0\.0\.0 needs at least one token/);
-    assert.ok(read(GOOD.replace('127.0.0.1:0', '0.0.0.0:8400')).ok);
+    const far = GOOD.replace('127.0.0.1:0', '0.0.0.0:8400');
+    assert.match(said(far), /api\.listen: tokens would be readable on the network at 0\.0\.0\.0; add tls, or set cleartext: true/);
+    assert.equal(said(far.replace('  tokens:', '  cleartext: true\n  tokens:')), '');
+    assert.equal(said(far.replace('  tokens:', '  tls: { cert: a.pem, key: b.pem }\n  tokens:')), '');
   });
 
   test('with two destinations that write conditionally to one place is refused', () => {
@@ -248,13 +269,14 @@ describe('a configuration', () => {
   test('takes secrets from files beside it, without the line break at their end', () => {
     const reading = read(GOOD.replace('"${TOKEN}"', '"${file:secrets/one}"'));
     assert.ok(reading.ok);
-    assert.equal(reading.config.api.tokens[0]?.token, 'from-the-file-of-secrets');
+    assert.deepEqual(reading.config.api.tokens[0]?.proof, { by: 'token', sha256: hash('sha256', 'from-the-file-of-secrets') });
   });
 
   test('never lets a reference become anything but text', () => {
-    const reading = read(GOOD, { TOKEN: 'x, role: operator, more: {}' });
+    const reading = read(GOOD, { TOKEN: 'x,role:operator,more:{}' });
     assert.ok(reading.ok);
-    assert.equal(reading.config.api.tokens[0]?.token, 'x, role: operator, more: {}');
+    assert.deepEqual(reading.config.api.tokens[0]?.proof, { by: 'token', sha256: hash('sha256', 'x,role:operator,more:{}') });
+    assert.equal(reading.config.api.tokens[0]?.role, 'producer');
   });
 
   for (const text of [

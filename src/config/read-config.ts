@@ -1,9 +1,9 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
-import type { z } from 'zod';
 import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
+import { apiConfig } from './api-schema.ts';
 import { closest } from './closest.ts';
-import type { ApiConfig, Config, DestinationConfig, SourceConfig } from './config.ts';
+import type { Config, DestinationConfig, SourceConfig } from './config.ts';
 import { type ConfigFault, type Fitted, faultText, fit, type PathFault } from './faults.ts';
 import { type Adapters, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from './json-schema.ts';
 import { digestsOf } from './leaves.ts';
@@ -190,16 +190,6 @@ class Reading {
     this.faults.push(...fitted.faults);
     return null;
   }
-}
-
-function apiConfig(api: z.output<typeof fileSchema>['api']): ApiConfig {
-  const { limits } = api;
-  return {
-    listen: api.listen,
-    hosts: api.hosts,
-    tokens: api.tokens.map(({ name, role, sources, token }) => ({ name, role, sources: sources ?? null, token })),
-    limits: { bodyBytes: limits.body, events: limits.events, connections: limits.connections, requestMs: limits.request_time },
-  };
 }
 
 /** The file as it may be shown: references stay references, literal secrets are hidden. */

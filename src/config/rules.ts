@@ -1,11 +1,11 @@
 import { assert } from '../contracts/assert.ts';
 import { sizeText } from '../contracts/quantities.ts';
 import { CONTROL_SOURCE, NAME_PATTERN } from '../contracts/units.ts';
+import { apiFaults } from './api-rules.ts';
 import { closest } from './closest.ts';
 import type { Config, DestinationConfig } from './config.ts';
 import type { PathFault } from './faults.ts';
 import type { Adapters } from './json-schema.ts';
-import { isLoopback } from './keys.ts';
 import type { ConfigPath } from './places.ts';
 
 /** What a name of a source or a destination must be; `null` when it is one. */
@@ -37,33 +37,6 @@ const SPACE_MIN = 12 * 1_048_576;
 function ledgerFaults({ ledger }: Config): PathFault[] {
   if (ledger.limitBytes === null || ledger.limitBytes >= ledger.reservedBytes + SPACE_MIN) return [];
   return [fault(['ledger', 'limit'], `too small: ledger.reserve and ${sizeText(SPACE_MIN)} beside it have to fit`)];
-}
-
-function apiFaults({ api, sources }: Config): PathFault[] {
-  const faults: PathFault[] = [];
-  if (api.tokens.length === 0 && !isLoopback(api.listen.host)) {
-    faults.push(
-      fault(
-        ['api', 'listen'],
-        `listening on ${api.listen.host} needs at least one token in api.tokens; without one only loopback is allowed`,
-      ),
-    );
-  }
-  const known = sources.map(({ name }) => name);
-  for (const [place, token] of api.tokens.entries()) {
-    const path = ['api', 'tokens', place];
-    const earlier = api.tokens.slice(0, place);
-    if (earlier.some(({ name }) => name === token.name)) faults.push(fault([...path, 'name'], `two tokens are named ${token.name}`));
-    if (earlier.some(({ token: secret }) => secret === token.token)) {
-      faults.push(fault([...path, 'token'], `the token of ${token.name} is also the token of another name`));
-    }
-    if (token.sources !== null && token.role !== 'producer')
-      faults.push(fault([...path, 'sources'], 'only a token with the role producer is bound to sources'));
-    for (const [at, name] of (token.sources ?? []).entries()) {
-      if (!known.includes(name)) faults.push(fault([...path, 'sources', at], `there is no source ${name}`, closest(name, known)));
-    }
-  }
-  return faults;
 }
 
 function sourceFaults(source: Config['sources'][number]): PathFault[] {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { count, duration, listen, name, origin, size, start } from './keys.ts';
+import { api } from './api-schema.ts';
+import { count, duration, origin, size, start } from './keys.ts';
 
 const ledger = z
   .strictObject({
@@ -14,41 +15,6 @@ const ledger = z
       .describe('Part of the ledger that only control entries and the delivery journal may use.'),
   })
   .describe('The ledger: one order of entries on this disk.');
-
-const token = z.strictObject({
-  name: name.describe('Who holds the token. It is shown instead of the token.'),
-  role: z
-    .enum(['producer', 'viewer', 'auditor', 'operator'])
-    .describe('`producer` sends events, `viewer` and `auditor` read, `operator` may do everything.'),
-  sources: z.array(name).min(1).optional().describe('For a producer: the sources that it may write to. Absent: all.'),
-  token: z
-    .string()
-    .min(16, 'expected at least 16 characters')
-    .max(512)
-    .meta({ secret: true })
-    .describe('The shared secret, sent as `Authorization: Bearer …`.'),
-});
-
-const api = z
-  .strictObject({
-    listen: listen.prefault('127.0.0.1:8400').describe('Address of the API. Beyond loopback it needs at least one token.'),
-    hosts: z
-      .array(z.string().regex(/^[a-z0-9.-]+$/, 'expected a host name in lower case without a port'))
-      .default([])
-      .describe('Host names under which the API is reached, beside the loopback ones.'),
-    tokens: z.array(token).default([]).describe('Who may do what. Without tokens only sending and reading work.'),
-    limits: z
-      .strictObject({
-        body: size(65_536, 268_435_456).prefault('16MiB').describe('Largest request body, as it comes and unpacked.'),
-        events: count(1, 100_000).prefault(10_000).describe('Most events in one request.'),
-        connections: count(1, 100_000).prefault(1_000).describe('Most connections at a time.'),
-        request_time: duration(1_000).prefault('30s').describe('Longest time that a sender may take for one request.'),
-      })
-      .prefault({})
-      .describe('What one sender may ask of this process.'),
-  })
-  .prefault({})
-  .describe('The HTTP interface.');
 
 /** The keys that every source has, whatever its type. */
 export const sourceKeys = z.strictObject({

@@ -248,8 +248,13 @@ export const ERROR_CODES = {
   },
   LISTEN_UNSAFE: {
     remedy: 'halt',
-    means: 'The API would be reachable from other machines without a token.',
-    action: 'Add a token under `api.tokens`, or listen on 127.0.0.1.',
+    means: 'The API would be reachable from other machines without a token, or with tokens that anybody on the network can read.',
+    action: 'Add a token under `api.tokens` and `tls` to the listener, or listen on 127.0.0.1.',
+  },
+  TLS_INVALID: {
+    remedy: 'halt',
+    means: 'A certificate, its key or the authority of clients cannot be used. A process that runs goes on with those that it has.',
+    action: 'Correct the file that the message names; it is read again within half a minute, or at once with `waybill check`.',
   },
   LISTEN_FAILED: {
     remedy: 'halt',
@@ -333,8 +338,13 @@ export const ERROR_CODES = {
   },
   RATE_LIMITED: {
     remedy: 'retry',
-    means: 'The source has sent more events than its configured rate. Nothing of the request was accepted.',
+    means: 'The source or the token has sent more than its configured rate. Nothing of the request was accepted.',
     action: 'Wait as long as `Retry-After` says and send the same request again.',
+  },
+  AUTH_THROTTLED: {
+    remedy: 'retry',
+    means: 'So many wrong tokens came from this address that its tokens are not looked at for a while.',
+    action: 'Correct the token of whoever sends from this address, and wait as long as `Retry-After` says.',
   },
   OVERLOADED: {
     remedy: 'retry',

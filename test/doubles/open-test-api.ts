@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
@@ -5,7 +6,8 @@ import { connect } from 'node:net';
 import type { ApiOptions } from '../../src/api/server.ts';
 import { openApi } from '../../src/api/server.ts';
 import type { StatusView } from '../../src/api/status.ts';
-import type { ApiConfig } from '../../src/config/config.ts';
+import { PURPOSES } from '../../src/config/api-schema.ts';
+import type { ApiConfig, ListenerConfig, Role, TokenConfig } from '../../src/config/config.ts';
 import { openTestIntake } from './open-test-intake.ts';
 
 /** An answer as a client sees it. */
@@ -23,12 +25,23 @@ export interface Sent {
   readonly body?: string | Uint8Array;
 }
 
+/** A listener that serves everything at an address. */
+export function testListener(host: string, port = 0, more: Partial<ListenerConfig> = {}): ListenerConfig {
+  return { listen: { host, port }, serve: PURPOSES, tls: null, cleartext: false, ...more };
+}
+
+/** A caller that is known by a token. */
+export function testToken(name: string, role: Role, token: string, more: Partial<TokenConfig> = {}): TokenConfig {
+  return { name, role, sources: null, rate: null, expiresMs: null, proof: { by: 'token', sha256: hash('sha256', token) }, ...more };
+}
+
 /** The configuration of an API under test; `limits` is taken over whole. */
 export const TEST_API_CONFIG: ApiConfig = {
-  listen: { host: '127.0.0.1', port: 0 },
+  listeners: [testListener('127.0.0.1')],
   hosts: [],
   tokens: [],
-  limits: { bodyBytes: 1 << 20, events: 1_000, connections: 50, requestMs: 30_000 },
+  limits: { bodyBytes: 1 << 20, events: 1_000, connections: 50, requestMs: 30_000, reads: 1_000_000 },
+  client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
 };
 
 /** Opens a real server over an intake of doubles, and a client of it. */

@@ -99,21 +99,46 @@ test('an operator sees a halt with its way out, and retry, pause and resume do w
 
   receiver.status = 200;
   assert.equal((await waybill(file, 'retry', 'lake')).code, 0);
-  await until('lake to have the event', async () => (await stateOf('lake'))?.cursor === 1);
+  // What an operator asks for is an entry itself.
+  await until('lake to have the event and the request', async () => (await stateOf('lake'))?.cursor === 2);
   assert.equal((await waybill(file, 'check', '--connect')).code, 0);
 
-  assert.match((await waybill(file, 'pause', 'lake')).out, /lake is paused/);
+  assert.match((await waybill(file, 'pause', 'lake', '--reason', 'Wartung für 50 %')).out, /lake is paused/);
+  const paused = await stateOf('lake');
+  const count = receiver.count;
   await send('e2');
-  await until('archive to have the second event', async () => (await stateOf('archive'))?.cursor === 2);
-  assert.deepEqual({ ...(await stateOf('lake')), state: 'paused', cursor: 1, lag: 1 }, await stateOf('lake'));
-  assert.equal(receiver.count, 1);
+  await until('archive to have the second event', async () => (await stateOf('archive'))?.cursor === 4);
+  assert.deepEqual({ ...paused, state: 'paused', lag: 4 - (paused?.cursor ?? 0) }, await stateOf('lake'));
+  assert.equal(receiver.count, count);
   assert.equal((await waybill(file, 'resume', 'lake')).code, 0);
-  await until('lake to have the second event', async () => (await stateOf('lake'))?.cursor === 2);
-  assert.equal(receiver.count, 2);
+  await until('lake to have the second event', async () => (await stateOf('lake'))?.cursor === 5);
 
   const nobody = await waybill(file, 'retry', 'lakes', '--json');
   assert.equal(nobody.code, 1);
   assert.equal((JSON.parse(nobody.out) as { readonly error: { readonly code: string } }).error.code, 'DESTINATION_UNKNOWN');
+
+  const requests = (await waybill(file, 'tap', '--from', '0', '--limit', '6', '--json')).out
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { readonly entry: { readonly source: string; readonly event: Record<string, unknown> } }).entry)
+    .filter(({ source }) => source === 'waybill')
+    .map(({ event }) => event);
+  const of = (verb: string, destination: string, more: Readonly<Record<string, string>> = {}) => ({
+    type: 'operator.request',
+    by: 'ops',
+    address: '127.0.0.1',
+    method: 'POST',
+    path: `/v1/destinations/${destination}/${verb}`,
+    destination,
+    ...more,
+    body: {},
+  });
+  assert.deepEqual(requests, [
+    of('retry', 'lake'),
+    of('pause', 'lake', { reason: 'Wartung für 50 %' }),
+    of('resume', 'lake'),
+    of('retry', 'lakes'),
+  ]);
 });
 
 test('tap shows entries on one line each, and nothing in them reaches the terminal as a command', async (t) => {

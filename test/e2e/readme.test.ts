@@ -16,7 +16,8 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'docs/operating.md', 'docs/guaran
 
 test('the configuration that the README shows is the one that init writes', () => {
   const shown = /```yaml\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-  assert.deepEqual(parse(shown), parse(starterConfig('acme.example/audit', 'waybill.token')));
+  const tokenSha256 = /token_sha256: ([0-9a-f]{64})/.exec(shown)?.[1] ?? '';
+  assert.deepEqual(parse(shown), parse(starterConfig({ origin: 'acme.example/audit', tokenFile: 'waybill.token', tokenSha256 })));
 });
 
 test('the event that the README sends is valid', () => {

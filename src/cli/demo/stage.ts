@@ -65,7 +65,7 @@ export async function openStage(clock: Clock, token: () => string, page: PageAns
   await create(path);
 
   const api = `http://127.0.0.1:${port}`;
-  const client = openClientAt(api, operatorToken);
+  const client = openClientAt(api, { token: operatorToken });
   let process: PipedChild | null = null;
   let log = '';
   const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> => {
