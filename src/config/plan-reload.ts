@@ -95,5 +95,5 @@ function whileOpen(config: DestinationConfig): unknown {
 }
 
 function listenersOf({ api }: Config): readonly { readonly name: string }[] {
-  return [{ name: addressText(api.listen) }];
+  return api.listeners.map((listener) => ({ name: addressText(listener.listen), ...listener }));
 }

@@ -31,7 +31,7 @@ export function filePlace(name: string, path: string): Place {
 export async function openReceiver(name: string, what: string, answerMs: number): Promise<PlaceProcess> {
   const child = spawnPiped(ownScript('demo/receiver'), [String(answerMs)]);
   const base = `http://127.0.0.1:${await portOf(child)}`;
-  const client: ApiClient = openClientAt(base, null);
+  const client: ApiClient = openClientAt(base, { token: null });
   return {
     name,
     what,
