@@ -47,8 +47,8 @@ export function clientCertificate(socket: TLSSocket): ClientCertificate | null {
 }
 
 /**
- * The names in a subject alternative name as Node writes it. Where one of them was quoted, because it holds a comma or something worse, none
- * is believed: what follows it may be a part of it.
+ * The names in a subject alternative name as Node writes it. Where one of them was quoted, because it holds a comma or something worse,
+ * none is believed: what follows it may be a part of it.
  */
 export function alternativeNames(text: string | undefined): readonly string[] {
   return text === undefined || text.includes('"') ? [] : text.split(', ');

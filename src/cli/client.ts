@@ -24,8 +24,8 @@ export interface ClientOptions {
 const ANSWER_MS = 10_000;
 
 /**
- * A client of the process that this configuration runs. Its token comes from `WAYBILL_TOKEN`, `api.client.token_file`, or a token that stands
- * in the configuration. `reason` is kept in the ledger with what is done.
+ * A client of the process that this configuration runs. Its token comes from `WAYBILL_TOKEN`, `api.client.token_file`, or a token that
+ * stands in the configuration. `reason` is kept in the ledger with what is done.
  */
 export function openClient(config: Config, reason?: string): ApiClient {
   const { client, listeners } = config.api;
