@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { openTestApi } from '../../test/doubles/open-test-api.ts';
+import { openTestApi, testToken } from '../../test/doubles/open-test-api.ts';
 import { describedRoutes, openApiDocument, parametersOf, pathText } from './document.ts';
 import { ROUTES } from './routes.ts';
 
@@ -32,7 +32,7 @@ describe('the document of the API', () => {
   });
 
   test('a route takes the parameters that are described, and no others', async (t) => {
-    const token = { name: 'ops', role: 'operator', sources: null, token: 'secret' } as const;
+    const token = testToken('ops', 'operator', 'secret');
     const { send, close } = await openTestApi({ tokens: [token] });
     t.after(close);
     const headers = { authorization: 'Bearer secret', 'content-type': 'application/json' };

@@ -16,7 +16,7 @@ export interface Policy {
   readonly findRoute: FindRoute;
   readonly routes: RouteParts;
   /** Counts a request that only reads, or throws `RATE_LIMITED`. */
-  countRead(caller: Caller): void;
+  readonly countRead: (caller: Caller) => void;
 }
 
 /** What stays the same whatever the configuration says. */
@@ -24,7 +24,7 @@ export interface PolicyParts {
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly attempts: Attempts;
   readonly routes: Omit<RouteParts, 'sources' | 'limits' | 'rates' | 'callerRates'>;
-  findRouteFor(config: ApiConfig): FindRoute;
+  readonly findRouteFor: (config: ApiConfig) => FindRoute;
 }
 
 /** Stands for whoever comes without a name, where there are no tokens. */

@@ -83,7 +83,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
 
   async function prepare(config: ApiConfig, sources: ApiSources): Promise<ApiChange> {
     const next = createPolicy(config, sources, policyParts);
-    const materials = await Promise.all(config.listeners.map(({ tls }) => (tls === null ? null : readTls(tls, ports.disk))));
+    const materials = await Promise.all(config.listeners.map(async ({ tls }) => (tls === null ? null : readTls(tls, ports.disk))));
     const plan = await openNew(config, materials, listeners, (listener, tls) =>
       openListener(listener, { requests, limits: config.limits, tls, silenceMs: options.silenceMs ?? SILENCE_MS }),
     );

@@ -97,12 +97,7 @@ function clientToken({ tokenFile, token }: ClientConfig): string | null {
 }
 
 async function tlsFetch({ ca, cert, key }: ClientConfig, pinned: string | null): Promise<Fetch> {
-  const read = (path: string | null): string | null => {
-    const text = path === null ? null : readText(path);
-    if (path !== null && text === null) throw new WaybillError('TLS_INVALID', `there is no file ${path}`);
-    return text;
-  };
-  const tls: ClientTls = { ca: read(ca), pinned: read(pinned), cert: read(cert), key: read(key) };
+  const tls: ClientTls = { ca: readPem(ca), pinned: readPem(pinned), cert: readPem(cert), key: readPem(key) };
   // Commands that use no TLS need not wait for this to be loaded.
   const { openTlsFetch } = await import('../runtime/tls-fetch.ts');
   try {
@@ -110,6 +105,12 @@ async function tlsFetch({ ca, cert, key }: ClientConfig, pinned: string | null):
   } catch (error) {
     throw new WaybillError('TLS_INVALID', `the certificates of api.client cannot be used: ${String(error)}`, { cause: error });
   }
+}
+
+function readPem(path: string | null): string | null {
+  const text = path === null ? null : readText(path);
+  if (path !== null && text === null) throw new WaybillError('TLS_INVALID', `there is no file ${path}`);
+  return text;
 }
 
 /** What went wrong with a connection, where the platform says it; it never holds what was sent. */

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import type { checkServerIdentity, PeerCertificate } from 'node:tls';
 import { Agent, fetch } from 'undici';
 
 /** How the other side of a TLS connection is known, and how this side shows who it is. All are texts in PEM. */
@@ -38,10 +38,7 @@ export function openTlsFetch({ ca, pinned, cert, key }: ClientTls): Fetch {
       ...(pinned === null ? {} : { checkServerIdentity: pinnedCheck(pinned) }),
     },
   });
-  return async (url, init) => {
-    const response = await fetch(url, { ...init, dispatcher });
-    return response as Pick<Response, 'ok' | 'status' | 'text' | 'body'>;
-  };
+  return (url, init) => fetch(url, { ...init, dispatcher });
 }
 
 function pinnedCheck(pem: string): typeof checkServerIdentity {
