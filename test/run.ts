@@ -7,7 +7,10 @@ import { spec } from 'node:test/reporters';
 // Patterns on the command line run a part: `npm test -- 'src/config/*.test.ts'`.
 const root = join(import.meta.dirname, '..');
 const patterns = process.argv.slice(2);
-const files = globSync(patterns.length > 0 ? patterns : ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'], { cwd: root })
+const files = globSync(
+  patterns.length > 0 ? patterns : ['src/**/*.test.ts', 'console/src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+  { cwd: root },
+)
   .toSorted()
   .map((file) => join(root, file));
 

@@ -19,11 +19,13 @@ import {
   OUTSIDE,
   OUTSIDE_ALLOWED,
   PACKAGES,
+  PAGE_PACKAGES,
 } from './tidy/rules.ts';
 
 const modules = filesOf('src', '.ts');
 const shipped = modules.filter(({ path }) => !path.endsWith('.test.ts'));
-const code = [...modules, ...filesOf('test', '.ts'), ...filesOf('bench', '.ts')];
+const page = [...filesOf('console', '.ts'), ...filesOf('console', '.tsx')];
+const code = [...modules, ...page, ...filesOf('test', '.ts'), ...filesOf('bench', '.ts')];
 const pages = filesOf('', '.md');
 
 /** Fails with all findings, one a line. */
@@ -58,6 +60,26 @@ describe('layout', () => {
     );
   });
 
+  test('the page imports nothing but itself and its two packages, and talks to the server in one place', () => {
+    const shown = page.filter(({ path }) => path.startsWith('console/src/') && !path.endsWith('.test.ts'));
+    assert.ok(shown.length > 20, `only ${shown.length} modules of the page were found`);
+    none(
+      shown.flatMap(({ path, text }) =>
+        importsOf(text)
+          .filter((specifier) =>
+            specifier.startsWith('.') ? !resolveImport(path, specifier).startsWith('console/src/') : !PAGE_PACKAGES.includes(specifier),
+          )
+          .map((specifier) => `${path} imports ${specifier}`),
+      ),
+    );
+    none(
+      shown
+        .filter(({ path, text }) => !path.startsWith('console/src/api/') && /\bfetch\(|\bWebSocket\b|\bEventSource\b/.test(text))
+        .map(({ path }) => path),
+    );
+    none(shown.filter(({ text }) => /dangerouslySetInnerHTML|\binnerHTML\b|\beval\(/.test(text)).map(({ path }) => path));
+  });
+
   test('every import leads to a file', () => {
     none(
       code
@@ -65,7 +87,7 @@ describe('layout', () => {
         .flatMap(({ path, text }) =>
           importsOf(withoutComments(text))
             .filter((specifier) => specifier.startsWith('.'))
-            .filter((specifier) => !/\.(?:ts|js|json)$/.test(specifier) || !existsSync(join(ROOT, resolveImport(path, specifier))))
+            .filter((specifier) => !/\.(?:tsx?|js|json)$/.test(specifier) || !existsSync(join(ROOT, resolveImport(path, specifier))))
             .map((specifier) => `${path} imports ${specifier}, which is not there under this full name`),
         ),
     );
@@ -120,8 +142,8 @@ describe('layout', () => {
     none(looked.flatMap(({ path, text }) => [...bannedIn(path, text, BANNED_TEXT), ...bannedIn(path, withoutComments(text), BANNED)]));
   });
 
-  test('every exported name of src has a doc comment', () => {
-    none(shipped.flatMap(({ path, text }) => undocumented(text).map((line) => `${path}: ${line}`)));
+  test('every exported name has a doc comment', () => {
+    none([...shipped, ...page].flatMap(({ path, text }) => undocumented(text).map((line) => `${path}: ${line}`)));
   });
 });
 

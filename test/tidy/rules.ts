@@ -43,6 +43,9 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@smithy/signature-v4': ['sinks'],
 };
 
+/** Packages that the page in `console/` may import. */
+export const PAGE_PACKAGES: readonly string[] = ['react', 'react-dom/client'];
+
 /** What touches time, chance, disk, network or the environment, and so belongs into `src/runtime`. */
 export const OUTSIDE: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['node:fs', /from 'node:fs(?:\/promises)?'/],
