@@ -23,17 +23,20 @@ export function addCheck(program: Command, terminal: Terminal, done: (code: numb
   withCommonOptions(program.command('check').description('look for mistakes in the configuration, and say what each path guarantees'), [
     'waybill check',
     'waybill check -c /etc/waybill/waybill.yaml --connect',
+    'waybill check --connect --send-test',
     'waybill check --json',
   ])
     .option('--connect', 'also connect to every destination; nothing is written there', false)
-    .action(async (options: CommonOptions & { readonly connect: boolean }) => {
+    .option('--send-test', 'with that, also send what is marked as a test and is no entry', false)
+    .action(async (options: CommonOptions & { readonly connect: boolean; readonly sendTest: boolean }) => {
       const reading = readConfigFile(options.config);
       if (!reading.ok) {
         if (options.json) terminal.out(JSON.stringify({ ok: false, faults: reading.faults }));
         else for (const fault of reading.faults) terminal.err(faultText(fault));
         return done(EXIT.configuration);
       }
-      const connections = options.connect ? await connectAll(reading.config) : [];
+      const { connect, sendTest } = options;
+      const connections = connect || sendTest ? await connectAll(reading.config, sendTest) : [];
       const ok = connections.every(({ error }) => error === null);
       if (options.json) terminal.out(JSON.stringify({ ok, faults: [], paths: pathsOf(reading.config), connections }));
       else for (const line of [...checkLines(reading.config), ...connectionLines(connections)]) terminal.out(line);
@@ -61,7 +64,8 @@ function checkLines(config: Config): string[] {
 function connectionLines(connections: readonly Connection[]): string[] {
   return connections.flatMap(({ destination, found, error }) => [
     '',
-    `${destination}: ${found}`,
+    `${destination}:`,
+    ...found.map((line) => `  ${line}`),
     ...(error === null ? [] : [`  ${error.code}: ${error.message}`, `  ${error.action}`]),
   ]);
 }

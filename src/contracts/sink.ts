@@ -14,6 +14,21 @@ export interface SinkDefinition<Config = unknown> {
   target(config: Config): string;
   /** Connects. It may do I/O, and repair what a crash left at the destination; it must not write an entry. */
   open(config: Config, context: SinkContext): Promise<Sink>;
+  /**
+   * Finds out what can be known without writing anything, for `check --connect`, and says it in words. Rejects with what is wrong. Absent:
+   * `open` is tried.
+   */
+  probe?(config: Config, context: ProbeContext): Promise<readonly string[]>;
+  /**
+   * Sends something that is marked as a test and is no entry, for `check --send-test`, and says what came of it. Rejects like `write`.
+   * Absent: there is nothing of the kind.
+   */
+  sendTest?(config: Config, context: ProbeContext): Promise<string>;
+}
+
+/** What a sink may use while it only looks. */
+export interface ProbeContext extends Pick<SinkContext, 'name' | 'origin' | 'ports'> {
+  readonly signal: AbortSignal;
 }
 
 /** What a sink promises about its writes, truthfully and under test. */

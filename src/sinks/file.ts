@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { z } from 'zod';
 import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Disk } from '../contracts/ports.ts';
+import { sizeText } from '../contracts/quantities.ts';
 import type { SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { size } from './config-values.ts';
 import { lockPath } from './file-names.ts';
@@ -46,6 +47,13 @@ export const file: SinkDefinition<FileConfig> = {
     const lock = await lockFile(disk, path);
     // Where it stands is looked for when it is asked: what is wrong there can be corrected while the destination stays open.
     return new FileSink({ path, rotateBytes: rotate ?? null, traits: TRAITS, context, lock });
+  },
+  async probe({ path }, { ports: { disk } }) {
+    const length = await disk.length(path);
+    if (length === null) return [`${path} is not there yet; \`waybill run\` creates it`];
+    // Opening needs the right to write, and changes nothing.
+    await (await disk.open(path, 'existing')).close();
+    return [`${path} has ${sizeText(length)} and can be written; \`waybill run\` compares it with its cursor when it starts`];
   },
 };
 

@@ -24,8 +24,10 @@ export interface HttpRecipe<Config> {
   verdict?(response: HttpResponse, batch: SinkBatch, context: VerdictContext): WaybillError | null;
   /** What the answer says that is worth keeping. Absent: its status. */
   receipt?(response: HttpResponse): Receipt;
-  /** A marked request that carries no entry, for `check --connect --send-test`. Absent: this type has none. */
-  testRequest?(config: Config, destination: HttpDestination): HttpRequest;
+  /** Where its requests go. */
+  reaches(config: Config): Pick<HttpRequest, 'url' | 'publicOnly'>;
+  /** A request that is marked as a test and carries no entry. */
+  testRequest(config: Config, destination: HttpDestination): HttpRequest;
 }
 
 /** What a request may name beside its batch. */
@@ -74,6 +76,19 @@ export function httpSink<Config>(recipe: HttpRecipe<Config>): SinkDefinition<Con
         },
         context,
       ),
+    async probe(settings, { ports, signal }) {
+      const { address, tls } = await ports.http.reach(recipe.reaches(settings), signal);
+      return [`connected to ${address}${tls === null ? ' without TLS' : `, ${tls}`}; no request was sent`];
+    },
+    async sendTest(settings, { name, origin, ports, signal }) {
+      const now = ports.clock.now();
+      const request = recipe.testRequest(settings, { name, origin, now });
+      const response = await ports.http.send(request, signal);
+      const from = new URL(request.url).origin;
+      const error = standardVerdict(response, { from, now, secrets: recipe.secrets(settings) });
+      if (error !== null) throw error;
+      return `a test was sent, and ${from} answered ${response.status}`;
+    },
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { HttpRequest } from '../contracts/ports.ts';
 import type { SinkBatch } from '../contracts/sink.ts';
 import { compress } from './compress.ts';
 import { headers, requestUrl, token } from './config-values.ts';
@@ -42,17 +43,22 @@ export const http = httpSink<HttpConfig>({
   }),
   target: ({ url }) => urlTarget(new URL(url)),
   secrets: ({ url, headers, token }) => [...Object.values(headers), token ?? '', ...querySecrets(new URL(url))],
-  request(batch, settings, destination) {
-    const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
-    const authorization = settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
-    return {
-      method: 'POST',
-      url: settings.url,
-      headers: { ...authorization, ...lowerCased(settings.headers), ...encoding, ...batchHeaders(batch, destination) },
-      body: compress(batch.body, settings.compress),
-    };
+  request: (batch, settings, destination) =>
+    postRequest(batchHeaders(batch, destination), compress(batch.body, settings.compress), settings),
+  reaches: ({ url }) => ({ url }),
+  testRequest(settings, { name, origin, now }) {
+    const line = { type: 'waybill.test', timestamp: new Date(now).toISOString(), data: { ledger: origin, destination: name } };
+    const body = Buffer.from(`${JSON.stringify(line)}\n`);
+    return postRequest({ 'content-type': 'application/x-ndjson', 'waybill-test': 'true' }, compress(body, settings.compress), settings);
   },
 });
+
+function postRequest(own: Readonly<Record<string, string>>, body: Uint8Array, settings: HttpConfig): HttpRequest {
+  const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
+  const authorization = settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
+  const headersOfAll = { ...authorization, ...lowerCased(settings.headers), ...encoding };
+  return { method: 'POST', url: settings.url, headers: { ...headersOfAll, ...own }, body };
+}
 
 /** A receiver sees from these alone that nothing is missing: `through` − `from` + 1 entries are in the body or declared as omitted. */
 function batchHeaders(batch: SinkBatch, destination: HttpDestination): Readonly<Record<string, string>> {

@@ -7,7 +7,7 @@ import { duration, requestUrl } from './config-values.ts';
 import { type HttpDestination, openHttpSink } from './http-sink.ts';
 import { omittedText } from './omitted.ts';
 import { s3Verdict } from './s3-answer.ts';
-import { CONTENT_TYPES, ENDINGS, keyOf } from './s3-names.ts';
+import { CONTENT_TYPES, ENDINGS, keyOf, ownerKey } from './s3-names.ts';
 import { openS3Signer, type S3Place, urlOf } from './s3-signer.ts';
 import { S3Store } from './s3-store.ts';
 
@@ -99,8 +99,7 @@ export const s3: SinkDefinition<S3Config> = {
   target: (settings) => `${urlOf(placeOf(settings), '').href.replace(/\/$/, '')}/${settings.prefix}*${ENDINGS[settings.compress]}`,
   async open(settings, context) {
     const { ports, name } = context;
-    const sign = await openS3Signer(placeOf(settings), credentialsOf(settings));
-    const store = new S3Store({ sign, prefix: settings.prefix, region: settings.region, context, secrets: secretsOf(settings) });
+    const { sign, store } = await openStore(settings, context);
     const { keepsConditions } = await withinTime(context, (signal) => store.own(signal));
     if (!keepsConditions) {
       ports.log.warn('the store does not keep conditions, so an object that is there already would be replaced', { destination: name });
@@ -130,7 +129,23 @@ export const s3: SinkDefinition<S3Config> = {
       context,
     );
   },
+  async probe(settings, context) {
+    const { store } = await openStore(settings, context);
+    await store.findBucket(context.signal);
+    return [`the bucket ${settings.bucket} is there; whether it may be written shows with \`--send-test\``];
+  },
+  async sendTest(settings, context) {
+    const { store } = await openStore(settings, context);
+    const { keepsConditions } = await store.own(context.signal);
+    return `${ownerKey(settings.prefix)} was written; the store ${keepsConditions ? 'keeps' : 'does not keep'} conditions`;
+  },
 };
+
+async function openStore(settings: S3Config, context: Pick<SinkContext, 'name' | 'origin' | 'ports'>) {
+  const sign = await openS3Signer(placeOf(settings), credentialsOf(settings));
+  const store = new S3Store({ sign, prefix: settings.prefix, region: settings.region, context, secrets: secretsOf(settings) });
+  return { sign, store };
+}
 
 /** A reader of objects finds in their names and here that nothing is missing. */
 function objectHeaders(batch: SinkBatch, settings: S3Config, { name, origin, now }: HttpDestination): Readonly<Record<string, string>> {

@@ -78,6 +78,7 @@ export const webhook = httpSink<WebhookConfig>({
   ],
   request: (batch, settings, destination) =>
     signedRequest({ id: batch.id, replay: batch.replay, body: messageOf(batch, destination) }, settings, destination),
+  reaches: ({ url, allow_private: anywhere }) => ({ url, publicOnly: !anywhere }),
   testRequest(settings, destination) {
     const { origin, name, now } = destination;
     const message = { type: 'waybill.test', timestamp: new Date(now).toISOString(), data: { ledger: origin, destination: name } };
