@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
+import type { ControlChoice } from '../../src/delivery/records.ts';
 import type { KnownTaken } from './known.ts';
 import type { ReadEntry } from './ledger-check.ts';
 import { type Attempt, type Inspector, indexOf, type Receiver, recordsOf } from './receiver.ts';
@@ -79,7 +80,8 @@ export class DeliveryWatch implements Inspector {
 export interface Expected {
   readonly start: number;
   readonly size: number;
-  readonly control: 'all' | 'own' | 'none';
+  /** Which control entries it was to get, under any configuration that there was. A batch goes by one of them. */
+  readonly controls: readonly ControlChoice[];
   /** It may leave out what it refuses. */
   readonly quarantine: boolean;
 }
@@ -112,12 +114,12 @@ function pastUnwanted(
   next: number,
   end: number,
   entries: readonly ReadEntry[],
-  { control, quarantine }: Expected,
+  { controls, quarantine }: Expected,
 ): number {
   let at = next;
   while (at < end) {
     const entry = entries[at] as ReadEntry;
-    if (!unwanted(entry, receiver.name, control) && !(quarantine && poisonous(receiver, entry))) break;
+    if (!controls.some((control) => unwanted(entry, receiver.name, control)) && !(quarantine && poisonous(receiver, entry))) break;
     at += 1;
   }
   return at;
@@ -127,7 +129,19 @@ function poisonous(receiver: Receiver, { line }: ReadEntry): boolean {
   return receiver.poison.some((text) => line.includes(text));
 }
 
+/** A batch was cut under one configuration: what is wrong with it under the one that fits best. */
 function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEntry[], expected: Expected): string[] {
+  const all = expected.controls.map((control) => checkBatchUnder(control, receiver, batch, entries, expected));
+  return all.reduce((best, faults) => (faults.length < best.length ? faults : best));
+}
+
+function checkBatchUnder(
+  choice: ControlChoice,
+  receiver: Receiver,
+  batch: Attempt,
+  entries: readonly ReadEntry[],
+  expected: Expected,
+): string[] {
   const faults: string[] = [];
   const name = `${receiver.name} ${batch.from}..${batch.through}`;
   const records = new Map(recordsOf(batch.body).map((record) => [indexOf(record), record]));
@@ -138,12 +152,14 @@ function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEn
     const record = records.get(index);
     if (entry === undefined) faults.push(`${name} accounts for ${index}, which the ledger does not have`);
     else if (record !== undefined) {
-      if (record !== `{"index":${index},"entry":${entry.line}}`) faults.push(`${name} has other bytes than the ledger at ${index}`);
+      if (record.trimEnd() !== `{"index":${index},"entry":${entry.line}}`)
+        faults.push(`${name} has other bytes than the ledger at ${index}`);
       if (quarantined.has(index)) faults.push(`${name} has ${index}, which it says is set aside`);
+      if (unwanted(entry, receiver.name, choice)) faults.push(`${name} has the control entry ${index}, which it is not to get`);
     } else if (quarantined.has(index)) {
       if (!expected.quarantine) faults.push(`${name} leaves ${index} out and is not allowed to`);
       if (!poisonous(receiver, entry)) faults.push(`${name} leaves ${index} out and nobody refused it`);
-    } else if (unwanted(entry, receiver.name, expected.control)) control += 1;
+    } else if (unwanted(entry, receiver.name, choice)) control += 1;
     else faults.push(`${name} leaves ${index} out and does not say so`);
   }
   if (control !== batch.omitted.control)
@@ -152,7 +168,7 @@ function checkBatch(receiver: Receiver, batch: Attempt, entries: readonly ReadEn
 }
 
 /** True for a control entry that a destination of this choice does not get. */
-export function unwanted({ entry }: ReadEntry, destination: string, control: Expected['control']): boolean {
+export function unwanted({ entry }: ReadEntry, destination: string, control: ControlChoice): boolean {
   if (entry.source !== CONTROL_SOURCE || control === 'all') return false;
   return control === 'none' || (entry.event as { readonly destination?: unknown }).destination !== destination;
 }

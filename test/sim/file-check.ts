@@ -12,7 +12,8 @@ export function checkFile(disk: VirtualDisk, name: string, path: string, entries
   const apart = disk.names(path.slice(0, slash)).filter((file) => file.startsWith(prefix) && /^\d+$/.test(file.slice(prefix.length)));
   const paths = [...apart.map((file) => `${path.slice(0, slash)}/${file}`), path];
   const text = paths.map((file) => Buffer.from(disk.peek(file) ?? []).toString('utf8')).join('');
-  const wanted = entries.slice(expected.start).filter((entry) => !unwanted(entry, name, expected.control));
+  const [control = 'all'] = expected.controls;
+  const wanted = entries.slice(expected.start).filter((entry) => !unwanted(entry, name, control));
   const lines = text.split('\n');
   if (lines.pop() !== '') return [`${path} does not end with a line`];
   const faults: string[] = [];

@@ -1,19 +1,17 @@
-import { native } from '../../src/codecs/native.ts';
+import type { SourceConfig } from '../../src/config/config.ts';
 import { isWaybillError } from '../../src/contracts/errors.ts';
 import type { Ledger, Run } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
-import type { Sink, SinkContext, SinkTraits } from '../../src/contracts/sink.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
-import { type Destination, type DestinationOptions, openDestination, sinkOpener } from '../../src/delivery/destination.ts';
-import { journalKey } from '../../src/delivery/records.ts';
-import { runSource } from '../../src/intake/pull.ts';
+import type { Destination } from '../../src/delivery/destination.ts';
 import { type Intake, openIntake } from '../../src/intake/sequencer.ts';
+import type { SourceRules } from '../../src/intake/sequencer-submission.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
 import { openIdentities } from '../../src/ledger/identities/identities.ts';
 import { identityJobs } from '../../src/ledger/identities/jobs.ts';
-import { file } from '../../src/sinks/file.ts';
 import { openTree, type Tree } from '../../src/tree/follower.ts';
 import { treeJobs } from '../../src/tree/grow.ts';
+import type { Configuration, DestinationSettings } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { KnownTaken } from './known.ts';
 import type { LedgerWatch } from './ledger-check.ts';
@@ -21,8 +19,8 @@ import { backgroundOf, pass, portsOf } from './process.ts';
 import type { PushRequest, PushResult } from './producer.ts';
 import type { PullOrigin } from './pull-origin.ts';
 import type { Receiver } from './receiver.ts';
-import type { DestinationPlan, Plan } from './scenario.ts';
-import { modelSink } from './sinks.ts';
+import { startParts } from './running.ts';
+import type { Plan } from './scenario.ts';
 import type { TreeWatch } from './tree-check.ts';
 import type { Life, World } from './world.ts';
 
@@ -44,6 +42,7 @@ export interface LifeParts {
   readonly known: KnownTaken;
   readonly watch: LedgerWatch;
   readonly heads: TreeWatch;
+  readonly configuration: Configuration;
 }
 
 /** The whole pipeline, open in one life of the process. */
@@ -56,6 +55,8 @@ export interface OpenPipeline {
   submit(request: PushRequest, signal: AbortSignal): Promise<PushResult>;
   /** The index below which a destination is certainly known to have everything. */
   acknowledged(destination: string): number;
+  /** Goes over to other settings, which fails when `fails` says so. */
+  reload(settings: DestinationSettings, fails: boolean): Promise<void>;
   /** A sequencer that believes in a size that it looked at a while ago: it must be fenced. */
   appendLate(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -85,7 +86,8 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const { world, plan, disk, life, watch } = parts;
   const bare = portsOf(world, life, disk);
   const ports = { ...bare, background: backgroundOf(world, life, { ...identityJobs(bare.disk), ...treeJobs }) };
-  const ledger = await openEmbeddedLedger(ledgerOptions(plan, world.time < plan.safetyMs ? plan.limitBytes : null), ports);
+  const limitBytes = world.time < plan.safetyMs ? plan.limitBytes : null;
+  const ledger = await openEmbeddedLedger(ledgerOptions(plan, limitBytes), ports);
   watch.opened(ledger.size());
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
   const tree = await openTree('/data/tree', ledger, ports);
@@ -95,28 +97,15 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   ]);
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
   const stop = new AbortController();
-  const due = plan.destinations.filter(({ name, addedAtMs }) => world.time >= addedAtMs || parts.receivers.get(name)?.next != null);
-  const destinations = new Map(due.map((destination) => [destination.name, deliverTo(destination, parts, ledger, intake, ports)]));
-  const running = parts.origins.map((origin) => ({
-    name: origin.name,
-    done: runSource(
-      { name: origin.name, source: origin.sourceFor(ports.clock), intake, ledger, clock: ports.clock, log: ports.log },
-      stop.signal,
-    ),
-  }));
-  const broken = running.map(({ name, done }) =>
-    done.then(
-      () => never,
-      (error: unknown) => sourceStopped(name, error),
-    ),
-  );
+  const running = await startParts({ ...parts, ledger, intake, ports }, [...sources].map(sourceConfig), limitBytes);
+  const destinations = running.destinations.parts;
   const requests = new Set<Promise<unknown>>();
   const auditing = audit(ledger, tree, parts, stop.signal);
   world.watch('auditor', auditing);
   return {
     ledger,
     destinations,
-    failed: Promise.race([ledger.failed, intake.failed, tree.failed, ...[...destinations.values()].map(({ failed }) => failed), ...broken]),
+    failed: Promise.race([ledger.failed, intake.failed, tree.failed, running.failed]),
     async submit(request, signal) {
       const answer = submit(intake, request, signal);
       requests.add(answer);
@@ -127,12 +116,13 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       }
     },
     acknowledged: (name) => parts.known.below(name),
+    reload: (settings, fails) => running.reload(settings, fails),
     appendLate: (ms) => appendLate(parts, ledger, ms),
     async close() {
       stop.abort(new Error('the process ends'));
-      await Promise.allSettled([...running.map(({ done }) => done), ...requests]);
-      await Promise.all([...destinations.values()].map((destination) => destination.drain(200)));
-      await Promise.all([...destinations.values()].map((destination) => destination.close()));
+      await running.stopSources();
+      await Promise.allSettled(requests);
+      await running.destinations.stopAll(200);
       await auditing;
       await intake.close();
       await tree.close();
@@ -142,67 +132,8 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   };
 }
 
-const never = new Promise<never>(() => {});
-
-/** A pull source that cannot go on takes its process with it. */
-function sourceStopped(name: string, error: unknown): unknown {
-  return isWaybillError(error) ? error : new Error(`source ${name} stopped: ${String(error)}`, { cause: error });
-}
-
-function deliverTo(plan: DestinationPlan, parts: LifeParts, ledger: Ledger, intake: Intake, ports: Ports): Destination {
-  const chance = parts.world.chance.fork(`life/${parts.life.number}/${plan.name}`);
-  // Another life may have another configuration: a batch in doubt must keep its cut all the same.
-  const batch = { entries: chance.int(1, 40), bytes: chance.pick([2_000, 20_000, 1_000_000]), waitMs: chance.pick([0, 0, 5, 50]) };
-  return openDestination({
-    name: plan.name,
-    origin: ledger.origin,
-    ledger: heard(ledger, plan.name, parts.known),
-    openSink: openSinkOf(plan, parts, batch),
-    codec: native,
-    start: plan.start,
-    emitControl: async ({ type, facts, key }) => {
-      await intake.control(type, facts, key);
-    },
-    ports,
-    batch,
-    inFlight: plan.inFlight,
-    onReject: plan.onReject,
-    control: plan.control,
-    timeoutMs: plan.timeoutMs,
-    retry: { minMs: 10, maxMs: 500 },
-  });
-}
-
-function openSinkOf(
-  plan: DestinationPlan,
-  { receivers, life }: LifeParts,
-  batch: SinkTraits['batch'],
-): (context: SinkContext) => Promise<Sink> {
-  const receiver = receivers.get(plan.name);
-  if (receiver !== undefined) return sinkOpener(modelSink(receiver, life, batch), null);
-  return sinkOpener(file, plan.rotateBytes === null ? { path: OUT_PATH } : { path: OUT_PATH, rotate: plan.rotateBytes });
-}
-
-/** The ledger as delivery gets it, with somebody who listens to what becomes durable in the journal. */
-function heard(ledger: Ledger, name: string, known: KnownTaken): DestinationOptions['ledger'] {
-  const { journal } = ledger;
-  return {
-    read: (from, limits) => ledger.read(from, limits),
-    size: () => ledger.size(),
-    beginning: () => ledger.beginning(),
-    waitBeyond: (size, signal) => ledger.waitBeyond(size, signal),
-    journal: {
-      load: (key) => journal.load(key),
-      keys: () => journal.keys(),
-      compact: (key, fold, needs) => journal.compact(key, fold, needs),
-      forget: (key) => journal.forget(key),
-      history: (key, from, signal) => journal.history(key, from, signal),
-      append: async (key, record) => {
-        await journal.append(key, record);
-        if (key === journalKey(name)) known.note(name, record);
-      },
-    },
-  };
+function sourceConfig([name, { schema, idField, onInvalid }]: readonly [string, SourceRules]): SourceConfig {
+  return { name, type: 'model', schema, idField, onInvalid, gapAfterMs: GAP_AFTER_MS, rate: null, settings: null };
 }
 
 async function submit(intake: Intake, request: PushRequest, signal: AbortSignal): Promise<PushResult> {

@@ -147,4 +147,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     says: /set out before what it needs was durable|is set aside and not declared/,
     seed: 1,
   },
+  {
+    name: 'a batch in doubt cut anew when the format changes',
+    file: 'delivery/step.ts',
+    find: '  if (last?.format !== event.format || last.control !== event.control) {\n',
+    replace: '  if (last?.format !== event.format || last.control !== event.control) {\n    withdrawIntents(work);\n',
+    says: /was cut anew|after it had all to/,
+    seed: 2,
+  },
 ];

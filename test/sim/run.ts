@@ -1,5 +1,6 @@
 import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
 import { Book } from './book.ts';
+import { Configuration } from './configuration.ts';
 import { checkGaps, checkRefusals } from './control-check.ts';
 import { checkDestination, DeliveryWatch } from './delivery-check.ts';
 import { VirtualDisk } from './disk.ts';
@@ -13,6 +14,7 @@ import { portsOf } from './process.ts';
 import { PushSource } from './producer.ts';
 import { PullOrigin } from './pull-origin.ts';
 import { Receiver } from './receiver.ts';
+import { beginReloads } from './reload.ts';
 import { CALM_DISK, CALM_RECEIVER, drawPlan, type Plan } from './scenario.ts';
 import { TreeWatch } from './tree-check.ts';
 import { type Life, World } from './world.ts';
@@ -55,6 +57,7 @@ interface Scene {
   readonly ledger: LedgerWatch;
   readonly heads: TreeWatch;
   readonly reach: Reach;
+  readonly configuration: Configuration;
 }
 
 /** Runs one seed from an empty disk to the last comparison. It does not throw: what went wrong is in the result. */
@@ -103,11 +106,12 @@ function setScene(world: World, plan: Plan): Scene {
     if (kind !== 'file') receivers.set(name, new Receiver(world, name, kind, odds, poison, delivery));
   }
   const origins = plan.pull.map((odds) => new PullOrigin(world, book, odds.name, odds));
-  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger, heads });
+  const configuration = new Configuration(plan.destinations);
+  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger, heads, configuration });
   const machine = new Machine(world, disk, open);
   const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
   const reach = { world, machine, disk, receivers, everyMs: plan.everyMs, largeRuns: plan.push.some(({ large }) => large > 0) };
-  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach };
+  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach, configuration };
 }
 
 /** `waybill init`, long before anything happens. */
@@ -126,7 +130,7 @@ async function createLedger({ world, plan, disk }: Scene): Promise<void> {
 }
 
 async function misfortunePhase(scene: Scene): Promise<void> {
-  const { world, plan, disk, machine, origins, producers, reach } = scene;
+  const { world, plan, disk, machine, origins, producers, reach, configuration } = scene;
   disk.odds = plan.disk;
   machine.start();
   for (const producer of producers) {
@@ -136,8 +140,10 @@ async function misfortunePhase(scene: Scene): Promise<void> {
   const end = world.time + plan.safetyMs;
   for (const origin of origins) world.watch(origin.name, feed(scene, origin, end));
   const calm = beginMisfortune(reach);
+  const settle = beginReloads({ world, machine, configuration, destinations: plan.destinations });
   await world.run(end);
   calm();
+  settle();
   for (const producer of producers) producer.producing = false;
 }
 
@@ -152,8 +158,9 @@ async function feed({ world, plan }: Scene, origin: PullOrigin, end: number): Pr
 
 /** Nothing goes wrong any more, and everything has to arrive. */
 async function livenessPhase(scene: Scene): Promise<void> {
-  const { world, disk, machine, receivers, reach } = scene;
+  const { world, disk, machine, receivers, reach, configuration } = scene;
   world.tell('calm');
+  configuration.restoreAll();
   disk.odds = CALM_DISK;
   disk.trap = null;
   disk.capacity = Number.POSITIVE_INFINITY;
@@ -188,21 +195,21 @@ async function livenessPhase(scene: Scene): Promise<void> {
   if (!arrived && world.violation === null) world.fail(`not everything arrived: ${complaint(scene)}`);
 }
 
-function settled({ plan, machine, producers, origins }: Scene): boolean {
+function settled({ plan, machine, producers, origins, configuration }: Scene): boolean {
   const pipeline = machine.up ? machine.pipeline : null;
   if (pipeline === null) return false;
   if (producers.some(({ busy }) => busy > 0)) return false;
   for (const origin of origins) {
     for (const [partition, items] of origin.partitions) if ((origin.settled.get(partition) ?? 0) < items.length) return false;
   }
-  return plan.destinations.every(({ name, kind, control, onReject }) => {
+  return plan.destinations.every(({ name, kind, onReject }) => {
     const status = pipeline.destinations.get(name)?.status();
     if (status === undefined) return true;
     if (status.side !== null) return false;
     if (status.lag === 0) return true;
     // Where no empty batch can be carried, unwanted control entries at the end wait for the next one; and the last entry is set aside
     // only once a later one was taken. The comparison at the end looks at what they are.
-    const waits = (kind === 'objects' && control !== 'all') || onReject === 'quarantine';
+    const waits = (kind === 'objects' && configuration.of(name).control !== 'all') || onReject === 'quarantine';
     return waits && status.state === 'running' && status.lag <= TAIL_MAX && status.head === null;
   });
 }
@@ -223,7 +230,7 @@ function complaint({ machine, producers, origins }: Scene): string {
 
 /** Ends the process in order, cuts the power, reads everything back from the disk and compares. */
 async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
-  const { world, plan, disk, book, machine, receivers, delivery, ledger, heads, known } = scene;
+  const { world, plan, disk, book, machine, receivers, delivery, ledger, heads, known, configuration } = scene;
   await machine.finish();
   const life = world.begin();
   let entries: ReadEntry[] | null = null;
@@ -246,7 +253,12 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
     const receiver = receivers.get(destination.name);
     const start = known.startOf(destination.name);
     if (start === null) continue;
-    const expected = { start, control: destination.control, quarantine: destination.onReject === 'quarantine', size: held.length };
+    const expected = {
+      start,
+      controls: configuration.choicesOf(destination.name),
+      quarantine: destination.onReject === 'quarantine',
+      size: held.length,
+    };
     if (receiver === undefined) faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));
     else {
       const line = delivery.lineOf(receiver);
