@@ -27,15 +27,16 @@ export function filePlace(name: string, path: string): Place {
   return { name, what: 'a file', lines: () => Promise.resolve(linesOf(readText(path) ?? '')), turn: null };
 }
 
-/** Starts a receiver of deliveries over HTTP, which takes `answerMs` for an answer. */
-export async function openReceiver(name: string, what: string, answerMs: number): Promise<PlaceProcess> {
-  const child = spawnPiped(ownScript('demo/receiver'), [String(answerMs)]);
-  const base = `http://127.0.0.1:${await portOf(child)}`;
-  const client: ApiClient = openClientAt(base, { token: null });
+/** Starts a place by its script, and gives it its order. */
+export async function openPlace(name: string, what: string, script: string, order: object): Promise<PlaceProcess> {
+  const child = spawnPiped(ownScript(script), []);
+  child.stdin.write(`${JSON.stringify(order)}\n`);
+  const { url, control } = await whereOf(child);
+  const client: ApiClient = openClientAt(control, { token: null });
   return {
     name,
     what,
-    url: `${base}/in`,
+    url,
     lines: async () => linesOf(await client.text('/received')),
     turn: async (to) => void (await client.post(`/${to}`, {})),
     repeats: async () => Number(await client.text('/repeats')),
@@ -52,11 +53,10 @@ export function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line !== '');
 }
 
-async function portOf(child: PipedChild): Promise<number> {
+async function whereOf(child: PipedChild): Promise<{ readonly url: string; readonly control: string }> {
   for await (const chunk of child.stdout) {
-    const { port } = JSON.parse(String(chunk)) as { readonly port: number };
     // The pipe is not read to its end, and must not keep the demo waiting.
-    return port;
+    return JSON.parse(String(chunk)) as { readonly url: string; readonly control: string };
   }
-  throw new Error('the receiver of the demo did not start');
+  throw new Error('a place of the demo did not start');
 }

@@ -13,7 +13,7 @@ import {
   writeNewFile,
 } from '../machine.ts';
 import { APPLICATIONS, type Application } from './applications.ts';
-import { filePlace, openReceiver, type Place, type PlaceProcess } from './places.ts';
+import { filePlace, openPlace, type Place, type PlaceProcess } from './places.ts';
 
 /** Everything that the demo starts: a directory, the far sides, and the pipeline, which may be killed and started again. */
 export interface Stage {
@@ -43,6 +43,7 @@ export interface Stage {
 /** Answers what the page of the demo asks for. The answer crosses over to another process, so it is plain data. */
 export type PageAnswer = (request: unknown) => Promise<unknown>;
 
+const BUCKET = 'audit';
 const LOG_TAIL = 4_000;
 /** Where somebody reads along, the receiver is as far away as one on the internet, and takes small batches. */
 const ANSWER_MS = 60;
@@ -54,14 +55,18 @@ const SMALL_BATCH = 25;
  */
 export async function openStage(clock: Clock, token: () => string, page: PageAnswer | null): Promise<Stage> {
   const directory = makeTemporaryDirectory('waybill-demo');
-  const hook = await openReceiver('hook', 'a webhook receiver', page === null ? 0 : ANSWER_MS);
-  const store = await openReceiver('store', 'an object store', 0);
+  const keys = { hook: `whsec_${Buffer.from(token()).toString('base64')}`, store: { accessKeyId: 'demo', secretAccessKey: token() } };
+  const hook = await openPlace('hook', 'a webhook receiver', 'demo/receiver', {
+    secret: keys.hook,
+    answerMs: page === null ? 0 : ANSWER_MS,
+  });
+  const store = await openPlace('store', 'an object store', 'demo/store', { ...keys.store, bucket: BUCKET });
   const places = [filePlace('archive', join(directory.path, 'out/audit.ndjson')), hook, store];
   const port = await freePort();
   const operatorToken = token();
   const tokens = new Map(APPLICATIONS.map(({ name }) => [name, token()]));
   const path = join(directory.path, 'waybill.yaml');
-  writeNewFile(path, configuration({ port, operatorToken, tokens, hook, store, small: page !== null }), 0o600);
+  writeNewFile(path, configuration({ port, operatorToken, tokens, keys, hook, store, small: page !== null }), 0o600);
   await create(path);
 
   const api = `http://127.0.0.1:${port}`;
@@ -123,13 +128,14 @@ interface Facts {
   readonly port: number;
   readonly operatorToken: string;
   readonly tokens: ReadonlyMap<string, string>;
+  readonly keys: { readonly hook: string; readonly store: { readonly accessKeyId: string; readonly secretAccessKey: string } };
   readonly hook: PlaceProcess;
   readonly store: PlaceProcess;
   /** Whether the receiver takes small batches. */
   readonly small: boolean;
 }
 
-function configuration({ port, operatorToken, tokens, hook, store, small }: Facts): string {
+function configuration({ port, operatorToken, tokens, keys, hook, store, small }: Facts): string {
   const batch = small ? `, batch: { entries: ${SMALL_BATCH} }` : '';
   return `ledger:
   origin: demo.example/audit
@@ -143,9 +149,18 @@ sources:
 ${forEach(({ name }) => `  ${name}: { type: http, schema: waybill/1, gap_after: 1s }`)}
 destinations:
   archive: { type: file, path: ./out/audit.ndjson, start: beginning }
-  # The receivers keep the index that they need next and drop what they have, so a repeat does no harm there.
-  hook: { type: http, url: ${hook.url}, idempotent: true, start: beginning, retry: { max: 500ms }${batch} }
-  store: { type: http, url: ${store.url}, idempotent: true, start: beginning, retry: { max: 500ms } }
+  # This receiver drops a batch that it has already.
+  hook:
+    { type: webhook, url: ${hook.url}, secret: ${keys.hook}, allow_private: true, idempotent: true, start: beginning, retry: { max: 500ms }${batch} }
+  store:
+    type: s3
+    endpoint: ${store.url}
+    bucket: ${BUCKET}
+    access_key_id: ${keys.store.accessKeyId}
+    secret_access_key: ${keys.store.secretAccessKey}
+    start: beginning
+    batch: { wait: 1s }
+    retry: { max: 500ms }
 drain: 5s
 `;
 }
