@@ -21,7 +21,7 @@ export interface CutterOptions {
   /** The rules of an epoch. */
   rules(epoch: number): CutRules;
   /** The original cut that accounts for an index. */
-  history(index: Index): Promise<Intent>;
+  original(index: Index): Promise<Intent>;
   /** Called with the answer to an order; there is no body for an original cut, which is made when it is sent. */
   onCut(event: CutEvent, cut: Cut | null): void;
   /** Called when there is nothing to cut yet. */
@@ -80,7 +80,7 @@ export class Cutter {
   async #answer(number: number, signal: AbortSignal): Promise<[CutEvent, Cut | null]> {
     const order = this.#current(signal);
     if (order.original) {
-      const { through, count, sha256, omit, gone, epoch } = await this.#options.history(order.from);
+      const { through, count, sha256, omit, gone, epoch } = await this.#options.original(order.from);
       return [{ type: 'cut', number, through, count, sha256, omit, gone, epoch }, null];
     }
     if (order.ahead && !this.#fills(order)) await this.#urgency(signal);

@@ -39,8 +39,10 @@ export function onCut(work: Work, event: CutEvent): void {
     return;
   }
   const asks = rules.dedupe === 'position';
-  // A destination that keeps its place has to hear of every range, or it would stand before it for ever.
-  if (count === 0 && !rules.carriesEmpty && !asks) {
+  // A destination that keeps its place has to hear of every range, or it would stand before it for ever. What others never heard of as a
+  // batch is none now.
+  const never = order.original && sha256 === '';
+  if (count === 0 && !asks && (never || !rules.carriesEmpty)) {
     record(work, { type: 'omitted', lane, from, through });
     sweep(work, lane);
     finishSide(work);

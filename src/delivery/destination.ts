@@ -4,7 +4,7 @@ import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Sink, SinkContext, SinkDefinition } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import type { Intent, Quarantined } from './account.ts';
+import type { Quarantined } from './account.ts';
 import { DeliveryLoop } from './loop.ts';
 import type { ControlChoice, SideKind, TargetChange } from './records.ts';
 
@@ -43,11 +43,6 @@ export interface DestinationOptions {
   readonly control?: ControlChoice;
   /** The codec of an earlier configuration, for batches that were cut under it; `undefined` when this program no longer has it. */
   readonly codecFor?: (format: string) => Codec | undefined;
-  /**
-   * The original cut that accounts for an index, from the journal's past. Without it `recover` works only where a destination keeps its
-   * place.
-   */
-  readonly history?: (index: Index) => Promise<Intent>;
 }
 
 /** A control entry that delivery asks for. `facts` name the destination. */

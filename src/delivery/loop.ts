@@ -2,7 +2,7 @@ import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import { type Intent, newAccount, standsAt } from './account.ts';
+import { newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
 import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
@@ -11,6 +11,7 @@ import type { Destination, DestinationOptions, DestinationStatus, SideRange, Sid
 import { blame, faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { Originals } from './originals.ts';
 import { journalKey, type Lane, type SideKind } from './records.ts';
 import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
 import { askNext, backOffMs, openInTime, rulesOf, slept, startOf } from './sink-calls.ts';
@@ -33,6 +34,7 @@ export class DeliveryLoop implements Destination {
   readonly #options: DestinationOptions;
   readonly #closing = new AbortController();
   readonly #writer: JournalWriter;
+  readonly #originals: Originals;
   readonly #tasks = new Set<Promise<void>>();
   /** Bodies of batches that are open, so that they are not read and cut again for each attempt. */
   readonly #cuts = new Map<string, Cut>();
@@ -59,6 +61,7 @@ export class DeliveryLoop implements Destination {
     });
     const { journal } = options.ledger;
     const key = journalKey(options.name);
+    this.#originals = new Originals(journal, options.name, this.#closing.signal);
     this.#writer = new JournalWriter({
       journal,
       key,
@@ -119,8 +122,8 @@ export class DeliveryLoop implements Destination {
     const beginning = this.#options.ledger.beginning();
     if (this.#state.rules.dedupe === 'position') return { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null };
     // Only whole batches have their original identity.
-    const first = await this.#original(from);
-    const last = await this.#original(through);
+    const first = await this.#originals.at(from);
+    const last = await this.#originals.at(through);
     return { from: first.from, through: last.through, gone: first.gone };
   }
 
@@ -241,7 +244,7 @@ export class DeliveryLoop implements Destination {
       limits: { entries: batch?.entries ?? traits.batch.entries, bytes: batch?.bytes ?? traits.batch.bytes },
       waitMs: batch?.waitMs ?? traits.batch.waitMs,
       rules: (epoch) => cutRulesOf(this.#options, this.#state, epoch),
-      history: (index) => this.#original(index),
+      original: (index) => this.#originals.at(index),
       onCut: (event, cut) => {
         const order = this.#state.order;
         if (cut !== null && order !== null) this.#cuts.set(cutKey(order.lane, cut.from), cut);
@@ -357,12 +360,6 @@ export class DeliveryLoop implements Destination {
     const name = `${kind}-${this.#state.account.sides}`;
     await begun;
     return { name, from, through };
-  }
-
-  async #original(index: Index): Promise<Intent> {
-    const { history } = this.#options;
-    if (history === undefined) throw new WaybillError('COMMAND_REFUSED', 'the original batches of this destination are not known any more');
-    return history(index);
   }
 
   /** Resolves once `condition` holds after a step. Rejects when delivery stops before. */

@@ -168,7 +168,7 @@ export class DeliveryModel {
   /** The ledger may let go of everything that the destination does not need any more. */
   prune(to: number): void {
     const needed = neededFrom(this.state.account) ?? this.size;
-    if (this.state.detaching === null) this.beginning = Math.max(this.beginning, Math.min(to, needed));
+    if (this.state.detaching === null && this.durable === this.records) this.beginning = Math.max(this.beginning, Math.min(to, needed));
   }
 
   /** Answers the cut order with at most `most` records, if there is anything to answer. */
