@@ -11,8 +11,11 @@ const quarantined = z.object({
   from: whole('First index.'),
   through: whole('Last index.'),
   code: z.string().describe('Why the destination does not take it.'),
+  message: z.string().describe('What the destination answered about the first of them.'),
   at: whole('When it was set aside, in milliseconds since 1970.'),
 });
+
+const stretch = z.object({ from: whole('First index.'), through: whole('Last index.') });
 
 const head = z.object({
   from: whole('First index that it accounts for.'),
@@ -33,7 +36,7 @@ const side = z.object({
 
 /** What is answered about one destination. */
 export const destinationShape = z.object({
-  state: z.enum(['running', 'waiting', 'paused', 'halted', 'detached', 'draining']).describe('What it does now.'),
+  state: z.enum(['running', 'waiting', 'paused', 'halted', 'detached', 'draining', 'removed']).describe('What it does now.'),
   cursor: whole('The index that it needs next.'),
   lag: whole('How many durable entries it is not known to have.'),
   head: head.nullable().describe('The batch that everything waits for.'),
@@ -49,6 +52,9 @@ export const destinationShape = z.object({
     })
     .describe('Since the ledger began, where nothing else is said.'),
   quarantine: z.array(quarantined).describe('What is set aside.'),
+  needed_from: whole('The oldest index that it still needs from the ledger.').nullable(),
+  lacks: stretch.nullable().describe('What it lost by its own answer, or never had.'),
+  detached: stretch.nullable().describe('What it will never get from this ledger, until a batch has accounted for it.'),
   side: side.nullable().describe('The old entries that are being sent again.'),
 });
 

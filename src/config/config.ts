@@ -170,5 +170,9 @@ export interface DestinationConfig {
   readonly retry: { readonly minMs: number; readonly maxMs: number };
   /** Which control entries it gets: all, those about itself, or none. */
   readonly control: 'all' | 'own' | 'none';
+  /** What happens when it writes to another place than before: `null` stops it. */
+  readonly targetChanged: 'continue' | 'restart' | null;
+  /** The destination whose cursor it takes over; `null`: none. */
+  readonly renamedFrom: string | null;
   readonly settings: unknown;
 }

@@ -40,9 +40,10 @@ const LEDGER_FIXED = [
  */
 export function planReload(old: Config, next: Config, isPushed: (type: string) => boolean): ReloadPlan {
   return {
-    refused: LEDGER_FIXED.filter(([key]) => old.ledger[key] !== next.ledger[key]).map(
-      ([, key, why]) => `ledger.${key} cannot change: ${why}`,
-    ),
+    refused: [
+      ...LEDGER_FIXED.filter(([key]) => old.ledger[key] !== next.ledger[key]).map(([, key, why]) => `ledger.${key} cannot change: ${why}`),
+      ...renamed(old, next),
+    ],
     changed: changedPaths(old.digests, next.digests),
     sources: partChanges(old.sources, next.sources, (before, after) => {
       if (isDeepStrictEqual(before, after)) return 'kept';
@@ -54,6 +55,14 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
     }),
     listeners: partChanges(listenersOf(old), listenersOf(next), (before, after) => (isDeepStrictEqual(before, after) ? 'kept' : 'changed')),
   };
+}
+
+/** A cursor that was handed over cannot be handed back, and a reload has to be able to. */
+function renamed(old: Config, next: Config): string[] {
+  const before = new Set(old.destinations.map(({ name }) => name));
+  return next.destinations
+    .filter(({ name, renamedFrom }) => renamedFrom !== null && before.has(renamedFrom) && !before.has(name))
+    .map(({ name }) => `destinations.${name}.renamed_from takes effect at a start: restart the process`);
 }
 
 /** True when a reload by this plan would do nothing. */

@@ -145,6 +145,8 @@ class Reading {
       timeoutMs: keys.timeout,
       retry: { minMs: keys.retry.min, maxMs: keys.retry.max },
       control: keys.control,
+      targetChanged: keys.target_changed ?? null,
+      renamedFrom: keys.renamed_from ?? null,
       settings,
     };
   }

@@ -22,6 +22,7 @@ export function ruleFaults(config: Config, adapters: Adapters, paths: ReadonlyMa
     ...apiFaults(config),
     ...config.sources.flatMap(sourceFaults),
     ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
+    ...renameFaults(config),
     ...targetFaults(config, adapters),
     ...pathFaults(config, paths),
   ];
@@ -65,6 +66,19 @@ function destinationFaults(destination: DestinationConfig, adapters: Adapters): 
   }
   if (destination.retry.minMs > destination.retry.maxMs) faults.push(fault([...path, 'retry', 'min'], 'retry.min is above retry.max'));
   return faults;
+}
+
+/** A cursor goes from one name to one other. */
+function renameFaults({ destinations }: Config): PathFault[] {
+  return destinations.flatMap(({ name, renamedFrom }, place) => {
+    if (renamedFrom === null) return [];
+    const path = ['destinations', name, 'renamed_from'];
+    if (destinations.some((other) => other.name === renamedFrom)) {
+      return [fault(path, `${renamedFrom} is in the configuration too; a destination that was renamed is there under its new name only`)];
+    }
+    const earlier = destinations.slice(0, place).find((other) => other.renamedFrom === renamedFrom);
+    return earlier === undefined ? [] : [fault(path, `${earlier.name} takes over the cursor of ${renamedFrom} already`)];
+  });
 }
 
 function targetFaults({ destinations }: Config, adapters: Adapters): PathFault[] {

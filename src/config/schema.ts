@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { api } from './api-schema.ts';
-import { count, duration, origin, size, start } from './keys.ts';
+import { count, duration, name, origin, size, start } from './keys.ts';
 
 const ledger = z
   .strictObject({
@@ -69,6 +69,15 @@ export const destinationKeys = z.strictObject({
     .enum(['all', 'own', 'none'])
     .default('all')
     .describe("Which of the pipeline's own entries it gets: `all`, those about itself (`own`), or `none`."),
+  target_changed: z
+    .enum(['continue', 'restart'])
+    .optional()
+    .describe(
+      'What to do once it writes to another place: `continue` at its cursor, or `restart` by `start`. It acts once; absent, a change stops it.',
+    ),
+  renamed_from: name
+    .optional()
+    .describe('The name that this destination had: it takes over the cursor, once, at a start. Without it a new name begins by `start`.'),
 });
 
 /** The whole file. Sources and destinations are looked at one by one, because their type says which keys they have. */

@@ -221,6 +221,18 @@ export const ERROR_CODES = {
       'Set `target_changed: continue` (go on at its cursor) or `restart` (begin anew by `start`) on the destination, or put the old place ' +
       'back, then run `waybill reload`.',
   },
+  RENAME_REFUSED: {
+    remedy: 'halt',
+    means: 'The destination cannot take over the cursor of the one that `renamed_from` names. Nothing was sent.',
+    action:
+      'Take `renamed_from` out to begin by `start`, or forget the one that is not wanted with `waybill destination forget NAME`; ' +
+      'then restart.',
+  },
+  CONFIRMATION_MISSING: {
+    remedy: 'halt',
+    means: 'The command changes what destinations get, and nobody confirmed it. Nothing was changed.',
+    action: 'Answer `y` on a terminal, or add `--yes` where nobody is there to ask.',
+  },
   DESTINATION_LOCKED: {
     remedy: 'halt',
     means: 'Another process, or another destination of this one, writes to the same place.',

@@ -109,8 +109,8 @@ export interface SideStarted {
 
 /** What an operator sees of a destination. */
 export interface DestinationStatus {
-  /** `waiting`: backing off after a failure. `detached`: what it needs is no longer in the ledger. `draining`: stopping. */
-  readonly state: 'running' | 'waiting' | 'paused' | 'halted' | 'detached' | 'draining';
+  /** `waiting`: backing off after a failure. `detached`: what it needs is no longer in the ledger. `draining`: stopping. `removed`: not in the configuration. */
+  readonly state: 'running' | 'waiting' | 'paused' | 'halted' | 'detached' | 'draining' | 'removed';
   readonly cursor: Index;
   /** How many durable entries the destination is not known to have. */
   readonly lag: number;

@@ -2,7 +2,7 @@ import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import { newAccount, standsAt } from './account.ts';
+import { neededFrom, newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
 import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
@@ -74,7 +74,8 @@ export class DeliveryLoop implements Destination {
     const { state, records } = journal.load(key);
     const account = fold(state, records);
     this.#state = account === null ? this.#begin() : openState(account, account.records);
-    journal.compact(key, () => accountText(this.#state.account));
+    const needs = (): Index => neededFrom(this.#state.account) ?? (options.ledger.size() as number as Index);
+    journal.compact(key, () => accountText(this.#state.account), needs);
     const { target } = options;
     this.#dispatch(target === undefined ? { type: 'begin' } : { type: 'begin', target: { ...target, start: startOf(options) } });
   }

@@ -2,15 +2,21 @@ import { codecs } from '../codecs/table.ts';
 import type { DestinationConfig } from '../config/config.ts';
 import { assert } from '../contracts/assert.ts';
 import type { Codec } from '../contracts/codec.ts';
+import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import { type Destination, openDestination, sinkOpener } from '../delivery/destination.ts';
+import { HaltedDestination } from '../delivery/halted.ts';
+import { rename } from '../delivery/renaming.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { OwnPorts } from '../runtime/ports.ts';
 import { sinks } from '../sinks/table.ts';
 import type { PartKind } from './part-set.ts';
 import { startIndex } from './start-index.ts';
+
+/** The journal and a control entry hold the words for a target. */
+const TARGET_CHARACTERS_MAX = 1_000;
 
 const sinkTable: Readonly<Record<string, SinkDefinition>> = sinks;
 const codecTable: Readonly<Record<string, Codec>> = codecs;
@@ -23,7 +29,10 @@ export function destinationKind(ledger: Ledger, intake: Intake, portsOf: () => O
       const start = await startIndex(config.start, ledger);
       const ports = portsOf();
       try {
-        const destination = open(config, start, ledger, intake, ports);
+        const destination = await openOrHalt(config, ledger, async () => {
+          if (config.renamedFrom !== null) await rename(ledger.journal, config.renamedFrom, config.name);
+          return open(config, start, ledger, intake, ports);
+        });
         portsByPart.set(destination, ports);
         return destination;
       } catch (error) {
@@ -40,8 +49,18 @@ export function destinationKind(ledger: Ledger, intake: Intake, portsOf: () => O
   };
 }
 
+/** What only a person can resolve stops this destination and no other one. */
+async function openOrHalt({ name }: DestinationConfig, ledger: Ledger, openIt: () => Promise<Destination>): Promise<Destination> {
+  try {
+    return await openIt();
+  } catch (error) {
+    if (!isWaybillError(error) || (error.code !== 'JOURNAL_INVALID' && error.code !== 'RENAME_REFUSED')) throw error;
+    return new HaltedDestination(name, error, () => ledger.size());
+  }
+}
+
 function open(
-  { name, type, format, settings, batch, inFlight, onReject, quarantineMax, timeoutMs, retry, control }: DestinationConfig,
+  { name, type, format, settings, batch, inFlight, onReject, quarantineMax, timeoutMs, retry, control, targetChanged }: DestinationConfig,
   start: Awaited<ReturnType<typeof startIndex>>,
   ledger: Ledger,
   intake: Intake,
@@ -69,5 +88,6 @@ function open(
     timeoutMs,
     retry,
     control,
+    target: { text: definition.target(settings).slice(0, TARGET_CHARACTERS_MAX), changed: targetChanged },
   });
 }

@@ -2,6 +2,7 @@ import type { Config, DestinationConfig, SourceConfig } from '../config/config.t
 import type { ReloadPlan } from '../config/plan-reload.ts';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Index } from '../contracts/units.ts';
 import type { Destination } from '../delivery/destination.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
@@ -11,8 +12,10 @@ import { type Closers, openCore } from './core.ts';
 import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
+import { openRemoved, type RemovedDestinations } from './removed.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
+import { firstReceivedFrom } from './start-index.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
 import { openWatchdog } from './watchdog.ts';
 
@@ -29,6 +32,10 @@ export interface Pipeline {
   readonly sources: ReadonlyMap<string, PulledSource>;
   /** The destinations as they are now: whoever keeps the map sees what a reload starts and stops. */
   readonly destinations: ReadonlyMap<string, Destination>;
+  /** Destinations that were taken out of the configuration. */
+  readonly removed: RemovedDestinations;
+  /** The first index that was received at a time (milliseconds since 1970) or later; the size of the ledger when there is none. */
+  indexAt(timeMs: number): Promise<Index>;
   status(): PipelineStatus;
   /**
    * Goes over to another configuration by its plan, which has nothing refused: only what is named there is touched. Rejects with `RELOAD_FAILED`,
@@ -79,11 +86,14 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
   let current = config;
+  const removed = openRemoved(ledger, intake, (name) => current.destinations.some((destination) => destination.name === name));
   return {
     ledger,
     intake,
     sources: pulled.parts,
     destinations: destinations.parts,
+    removed,
+    indexAt: (timeMs) => firstReceivedFrom(timeMs, ledger),
     failed: watchdog.failed,
     get config() {
       return current;
@@ -92,6 +102,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
       pipelineStatus({
         ...core,
         destinations: destinations.parts,
+        removed: removed.list(),
         damage: scrubbing.damage(),
         limitBytes: current.ledger.limitBytes,
         freeBytes: space.bytes(),

@@ -12,8 +12,11 @@ export async function startIndex(start: Start, ledger: Pick<Ledger, 'read' | 'si
   return start.at === 'time' ? firstReceivedFrom(start.timeMs, ledger) : start.at;
 }
 
-/** Entries are ordered by `received_at`, so some twenty reads find the place among a million. */
-async function firstReceivedFrom(timeMs: number, ledger: Pick<Ledger, 'read' | 'size' | 'beginning'>): Promise<Index> {
+/**
+ * The first index that was received at a time (milliseconds since 1970) or later; the size of the ledger when there is none. Entries are
+ * ordered by `received_at`, so some twenty reads find the place among a million.
+ */
+export async function firstReceivedFrom(timeMs: number, ledger: Pick<Ledger, 'read' | 'size' | 'beginning'>): Promise<Index> {
   let low: number = ledger.beginning();
   let high: number = ledger.size();
   while (low < high) {

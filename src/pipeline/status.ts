@@ -35,6 +35,7 @@ export interface StatusParts {
   readonly intake: Intake;
   readonly tree: { head(): TreeHead };
   readonly destinations: ReadonlyMap<string, Destination>;
+  readonly removed: ReadonlyMap<string, DestinationStatus>;
   readonly damage: string | null;
   readonly limitBytes: number | null;
   /** What the file system still takes. */
@@ -67,7 +68,10 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
     sources: Object.fromEntries(sources),
     producers,
     refused_bytes: refusedBytes,
-    destinations: Object.fromEntries([...destinations].map(([name, destination]) => [name, destination.status()])),
+    destinations: Object.fromEntries([
+      ...[...destinations].map(([name, destination]) => [name, destination.status()] as const),
+      ...parts.removed,
+    ]),
   };
 }
 
