@@ -149,6 +149,8 @@ describe('a configuration', () => {
           timeoutMs: 30_000,
           retry: { minMs: 100, maxMs: 30_000 },
           control: 'all',
+          targetChanged: null,
+          renamedFrom: null,
           settings: { url: 'https://hook.example/in', secret: 'literal-secret-value' },
         },
         {
@@ -163,6 +165,8 @@ describe('a configuration', () => {
           timeoutMs: 30_000,
           retry: { minMs: 100, maxMs: 30_000 },
           control: 'all',
+          targetChanged: null,
+          renamedFrom: null,
           settings: { path: '/etc/acme/out/audit.ndjson' },
         },
       ],

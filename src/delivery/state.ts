@@ -1,4 +1,5 @@
-import type { ErrorCode, Remedy } from '../contracts/errors.ts';
+import type { Remedy } from '../contracts/delivery-errors.ts';
+import type { ErrorCode } from '../contracts/errors.ts';
 import type { Receipt } from '../contracts/sink.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import type { Account, Epoch } from './account.ts';

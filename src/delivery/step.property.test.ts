@@ -94,7 +94,7 @@ function operator(model: DeliveryModel, tape: Tape): void {
     case 14:
       // What a destination lost by itself it cannot get under its old identity once the ledger has let go of it.
       if (model.lossy && model.rules.dedupe !== 'position') return;
-      return model.detach(Math.min(model.size - 1, cursor + tape.below(8)));
+      return void model.verb({ type: 'detach', through: Math.min(model.size - 1, cursor + tape.below(8)) as Index });
     case 15:
       if (model.lossy && model.rules.dedupe !== 'position') return;
       return model.prune(model.beginning + tape.below(12));

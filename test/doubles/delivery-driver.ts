@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { ErrorCode, Remedy } from '../../src/contracts/errors.ts';
+import type { Remedy } from '../../src/contracts/delivery-errors.ts';
+import type { ErrorCode } from '../../src/contracts/errors.ts';
 import type { Index } from '../../src/contracts/units.ts';
 import { newAccount } from '../../src/delivery/account.ts';
 import { fold } from '../../src/delivery/fold.ts';

@@ -160,11 +160,6 @@ export class DeliveryModel {
     this.happen({ type: 'journalled', through });
   }
 
-  /** The ledger lets go of what lies through an index, once the destination has. */
-  detach(through: number): void {
-    this.verb({ type: 'detach', through: through as Index });
-  }
-
   /** The ledger may let go of everything that the destination does not need any more. */
   prune(to: number): void {
     const needed = neededFrom(this.state.account) ?? this.size;
@@ -227,18 +222,8 @@ export class DeliveryModel {
     const { from } = batch;
     const failed = (what: Fault, middle: number | null = null, refused: number[] = []): void => {
       if (what.unknown) this.doubted.add(arrival.id);
-      const control = false;
-      this.happen({
-        type: 'failed',
-        lane,
-        from,
-        fault: what,
-        retryAfterMs: 0,
-        refused: refused as Index[],
-        middle: middle as Index | null,
-        control,
-        at: 1,
-      });
+      const where = { refused: refused as Index[], middle: middle as Index | null, control: false };
+      this.happen({ type: 'failed', lane, from, fault: what, retryAfterMs: 0, at: 1, ...where });
     };
     if (fate === 'busy') return failed(fault('SINK_BUSY', 'retry'));
     if (fate === 'deny') return failed(fault('SINK_UNAUTHORIZED', 'halt'));
