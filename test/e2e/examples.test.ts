@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { freePort } from '../../src/cli/machine.ts';
 import { initWaybill, startWaybill, until } from '../crash/process.ts';
+import { examplePeers } from './example-peers.ts';
 
 const EXAMPLES = join(import.meta.dirname, '../../examples');
 
@@ -27,9 +28,11 @@ for (const name of examples) {
   test(`examples/${name} runs, takes an event and ends`, async (t) => {
     const directory = mkdtempSync(join(tmpdir(), 'waybill-example-'));
     t.after(() => rmSync(directory, { recursive: true, force: true }));
-    for (const token of TOKENS) {
-      process.env[token] = `${token.toLowerCase()}-of-this-test`;
-      t.after(() => delete process.env[token]);
+    const peer = await examplePeers[name]?.(t);
+    const tokens = Object.fromEntries(TOKENS.map((token) => [token, `${token.toLowerCase()}-of-this-test`]));
+    for (const [variable, value] of Object.entries({ ...tokens, ...peer?.environment })) {
+      process.env[variable] = value;
+      t.after(() => delete process.env[variable]);
     }
     const port = await freePort();
     const text = readFileSync(join(EXAMPLES, name), 'utf8');
@@ -37,7 +40,8 @@ for (const name of examples) {
     const moved = text.includes('listen:')
       ? text.replace('127.0.0.1:8400', `127.0.0.1:${port}`)
       : `${text}api: { listen: 127.0.0.1:${port} }\n`;
-    const file = initWaybill(directory, moved);
+    // Nobody waits a minute for an object here.
+    const file = initWaybill(directory, moved.replace('wait: 1m', 'wait: 100ms'));
     const process_ = await startWaybill(file, port);
     t.after(() => process_.end('SIGKILL'));
 
@@ -49,6 +53,7 @@ for (const name of examples) {
     });
     assert.equal(answer.status, 200, await answer.text());
     await until('the file to have the event', () => outOf(directory).includes('"evt_1"'));
+    if (peer !== undefined) await until('the other end to have it too', () => peer.arrived().includes('"evt_1"'));
     assert.equal(await process_.end('SIGTERM'), 0, process_.log());
   });
 }
