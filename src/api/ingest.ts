@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { ApiLimits } from '../config/config.ts';
 import { WaybillError } from '../contracts/errors.ts';
+import type { Observer } from '../contracts/observer.ts';
+import type { Clock } from '../contracts/ports.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { Rejection, Submitted } from '../intake/sequencer-submission.ts';
 import type { BodyShape } from '../intake/split.ts';
@@ -23,6 +25,9 @@ export interface IngestParts {
   readonly rates: RateLimits;
   /** The same by the name of the token. */
   readonly callerRates: RateLimits;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  /** Is told of every request whose events are durable. */
+  readonly observer: Observer;
 }
 
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?$/i;
@@ -91,7 +96,9 @@ export const ingestAbout: RouteAbout = {
 
 /** `POST /v1/events`: answers once what it accepts is durable. */
 export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
-  const { intake, limits, rates } = parts;
+  const { intake, limits, rates, clock } = parts;
+  const beganAt = clock.now();
+  const began = clock.monotonic();
   const type = typeOf(call.header('content-type'));
   const encoding = encodingOf(call.header('content-encoding'));
   onlyKnown(call.query, ['source', 'partial']);
@@ -116,7 +123,21 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   }
   try {
     const submission = { source, checked, partial, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) };
-    return answerOf(await intake.submit(submission, call.signal));
+    const submitting = clock.monotonic();
+    const submitted = await intake.submit(submission, call.signal);
+    if (submitted.outcome === 'accepted') {
+      const now = clock.monotonic();
+      parts.observer.accepted?.({
+        source,
+        count: submitted.accepted,
+        first: submitted.firstIndex,
+        beganAt,
+        ms: now - began,
+        appendMs: now - submitting,
+        traceparent: call.header('traceparent') ?? null,
+      });
+    }
+    return answerOf(submitted);
   } catch (error) {
     rates.giveBack(source, checked.count);
     parts.callerRates.giveBack(caller, checked.count);

@@ -1,6 +1,7 @@
 import type { ApiConfig, ListenAddress, ListenerConfig } from '../config/config.ts';
 import { assert } from '../contracts/assert.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Observers } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import { createAttempts, createDenialLog } from './attempts.ts';
@@ -10,7 +11,7 @@ import type { DestinationVerbs } from './control.ts';
 import { createByteBudget } from './limits.ts';
 import type { Listener } from './listener.ts';
 import { listenerKey, openListener } from './listener.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import type { ApiSources, Policy, PolicyParts } from './policy.ts';
 import { createPolicy } from './policy.ts';
 import { createRenewal } from './renewal.ts';
@@ -32,6 +33,8 @@ export interface ApiOptions {
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
   destination(name: string): DestinationVerbs | undefined;
+  /** Where the metrics listen to what happens. */
+  readonly observers?: Observers;
   /** The built page, which is served at `/`; without it that path says how to build it. */
   readonly console?: readonly ConsoleFile[];
   /** Routes of a program that puts the API into something larger, such as the demo. They come with the page's word `demo`. */
@@ -77,7 +80,9 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   let listeners: readonly Listener[] = [];
   /** Addresses that are no longer served, while their last requests are answered. */
   const leaving = new Set<Listener>();
-  const policyParts = createPolicyParts(options, () => listeners);
+  const metrics = createMetrics({ status: () => options.status(), ledger: options.ledger, clock: ports.clock, streams: () => 0 });
+  const unobserve = options.observers?.add(metrics);
+  const policyParts = createPolicyParts(options, metrics, () => listeners);
   let policy: Policy = createPolicy(options.config, options.sources, policyParts);
   const requests = openRequests(options, () => policy);
 
@@ -124,12 +129,13 @@ export async function openApi(options: ApiOptions): Promise<Api> {
     prepare,
     async close(graceMs = GRACE_MS) {
       renewal.close();
+      unobserve?.();
       await closeAll([...listeners, ...leaving], requests, ports.clock, graceMs);
     },
   };
 }
 
-function createPolicyParts(options: ApiOptions, listeners: () => readonly Listener[]): PolicyParts {
+function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () => readonly Listener[]): PolicyParts {
   const { intake, ledger, ports } = options;
   let ledgerFailed = false;
   ledger.failed.then(
@@ -142,7 +148,9 @@ function createPolicyParts(options: ApiOptions, listeners: () => readonly Listen
     routes: {
       intake,
       ledger,
-      metrics: createMetrics(() => options.status()),
+      clock: ports.clock,
+      metrics,
+      observer: options.observers ?? metrics,
       status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
       destination: (name) => options.destination(name),
       ledgerFailed: () => ledgerFailed,

@@ -16,6 +16,8 @@ export interface DestinationView {
   readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
   /** Since the ledger began (`entries`, `bytes`, `batches`, `repeats`) or since the start (`attempts`). */
   readonly counters?: Readonly<Record<string, number>>;
+  /** What is set aside. */
+  readonly quarantine?: readonly { readonly from: number; readonly through: number }[];
 }
 
 /** What an operator sees of one source. Counts are since the start. */
@@ -27,11 +29,26 @@ export interface SourceView {
   readonly conflicts: number;
 }
 
+/** What an operator sees of the ledger. */
+export interface LedgerView {
+  readonly origin: string;
+  readonly size: number;
+  readonly durable: number;
+  readonly beginning?: number;
+  readonly bytes?: { readonly used: number; readonly limit: number | null; readonly free: number | null };
+  readonly days_left?: number | null;
+  readonly damage?: string | null;
+}
+
 /** What `GET /v1/status` answers. Whoever makes it may add more. */
 export interface StatusView {
-  readonly ledger: { readonly origin: string; readonly size: number; readonly durable: number };
+  readonly ledger: LedgerView;
   readonly sources: Readonly<Record<string, SourceView>>;
   readonly destinations: Readonly<Record<string, DestinationView>>;
+  /** Bytes of events that could not become entries. */
+  readonly refused_bytes?: number;
+  /** How the last reload of the configuration went. */
+  readonly reload?: { readonly ok: boolean } | null;
   /** Added by the API itself. */
   readonly api?: { readonly listeners: readonly ListenerView[] };
 }

@@ -8,6 +8,7 @@ import {
   pathText,
   problemsOf,
 } from '../api/document.ts';
+import { METRICS } from '../api/metrics-table.ts';
 import { ROUTES } from '../api/routes.ts';
 
 type Shape = {
@@ -21,6 +22,23 @@ type Shape = {
   readonly items?: Shape;
   readonly anyOf?: readonly Shape[];
 };
+
+/** The parts of `docs/metrics.md` under its title. */
+export function metricsParts(): string[] {
+  const rows = METRICS.map(({ name, kind, labelNames, help }) => [
+    `\`${name}\``,
+    kind,
+    labelNames.map((label) => `\`${label}\``).join(', '),
+    help,
+  ]);
+  return [
+    '`GET /metrics` answers in the text format of Prometheus. Names and labels are stable. Labels hold names of the configuration, codes of ' +
+      '[errors.md](errors.md), routes and words of closed lists, so that their number is bounded. Times are in seconds, from one ' +
+      'millisecond to a day. Nothing is counted for a single event: requests and batches are.',
+    'Alert rules to begin with: `examples/prometheus-alerts.yaml`.',
+    table(['metric', 'type', 'labels', ''], rows),
+  ];
+}
 
 /** The parts of `docs/api.md` under its title. */
 export function apiParts(): string[] {

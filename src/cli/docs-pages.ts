@@ -3,7 +3,7 @@ import { ERROR_CODES } from '../contracts/errors.ts';
 import { FAULT_CODES } from '../contracts/faults.ts';
 import type { SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import type { SourceDefinition } from '../contracts/source.ts';
-import { apiParts } from './docs-api.ts';
+import { apiParts, metricsParts } from './docs-api.ts';
 import { adapters } from './load-config.ts';
 import { countText } from './terminal.ts';
 
@@ -15,6 +15,7 @@ export function docsPages(): ReadonlyMap<string, string> {
     ['docs/errors.md', errorsPage()],
     ['docs/configuration.md', configurationPage()],
     ['docs/api.md', page('API', apiParts())],
+    ['docs/metrics.md', page('Metrics', metricsParts())],
     ...Object.entries(adapters.sinks).map(([type, definition]) => [`docs/sinks/${type}.md`, sinkPage(type, definition)] as const),
     ...Object.entries(adapters.sources).map(([type, definition]) => [`docs/sources/${type}.md`, sourcePage(type, definition)] as const),
   ]);

@@ -65,6 +65,7 @@ async function serve(
       ledger,
       ports,
       status,
+      observers: ports.observers,
       destination: (name) => destinations.get(name),
       console: readConsoleFiles(),
       ...(extraRoutes === undefined ? {} : { extraRoutes }),

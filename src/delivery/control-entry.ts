@@ -20,3 +20,18 @@ export function isOwnEntry(batch: Batch, place: number, destination: string): bo
   const event = typeof entry === 'object' && entry !== null && 'event' in entry ? entry.event : null;
   return typeof event === 'object' && event !== null && 'destination' in event && event.destination === destination;
 }
+
+const RECEIVED_AT = Buffer.from('"received_at":"');
+
+/**
+ * When an entry was received, in milliseconds since 1970; `null` where it does not say. Before that key there are only strings in which
+ * a quote is escaped, so that the first place with these bytes is the key.
+ */
+export function receivedAtOf(batch: Batch, place: number): number | null {
+  const { bytes, starts, ends } = batch;
+  const entry = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).subarray(starts[place], ends[place]);
+  const at = entry.indexOf(RECEIVED_AT);
+  if (at === -1) return null;
+  const time = Date.parse(entry.toString('latin1', at + RECEIVED_AT.length, at + RECEIVED_AT.length + 24));
+  return Number.isNaN(time) ? null : time;
+}

@@ -4,7 +4,7 @@ import type { Batch } from '../contracts/entry.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Omitted } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import { isControlEntry, isOwnEntry } from './control-entry.ts';
+import { isControlEntry, isOwnEntry, receivedAtOf } from './control-entry.ts';
 import type { ControlChoice } from './records.ts';
 
 /** How the entries of a range become the records of a batch. The same rules and range always give the same bytes. */
@@ -53,6 +53,8 @@ export interface Cut {
   readonly indexes: readonly Index[] | null;
   /** For a batch of one: whether its record is a control entry. */
   readonly loneControl: boolean;
+  /** When the entry of its first record was received, in milliseconds since 1970; `null` without a record. */
+  readonly receivedAt: number | null;
 }
 
 const NO_LIMITS: CutLimits = { entries: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER };
@@ -79,6 +81,7 @@ interface Making {
   filtered: number;
   readonly detached: number;
   loneControl: boolean;
+  receivedAt: number | null;
   full: boolean;
 }
 
@@ -143,6 +146,7 @@ function begin(ledger: Making['ledger'], range: CutRange, rules: CutRules, limit
     filtered: after?.omitted.filtered ?? 0,
     detached: earlier + detached,
     loneControl: false,
+    receivedAt: null,
     full: false,
   };
 }
@@ -180,6 +184,7 @@ function take(making: Making, batch: Batch): void {
   // The range ends before the first record that did not fit: it is the next batch's first.
   const used = cut ? (pick?.[fit] ?? fit) : batch.count;
   if (fit > 0) {
+    if (making.count === 0) making.receivedAt = receivedAtOf(batch, pick?.[0] ?? 0);
     if (making.count === 0 && fit === 1) making.loneControl = isControlEntry(batch, pick?.[0] ?? 0);
     making.parts.push(cut ? { bytes: encoded.bytes, offsets: encoded.offsets.subarray(0, fit + 1), count: fit } : encoded);
     making.count += fit;
@@ -226,7 +231,7 @@ function clip(batch: Batch, most: number): Batch {
 }
 
 function finish(making: Making): Cut {
-  const { range, rules, count, control, filtered, detached, indexes, loneControl } = making;
+  const { range, rules, count, control, filtered, detached, indexes, loneControl, receivedAt } = making;
   const { body, offsets } = join(making);
   const through = (making.at - 1) as Index;
   const quarantined = range.omit.filter((index) => index >= range.from + detached && index <= through);
@@ -243,6 +248,7 @@ function finish(making: Making): Cut {
     sha256,
     indexes,
     loneControl: count === 1 && loneControl,
+    receivedAt,
   };
 }
 

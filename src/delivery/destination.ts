@@ -1,6 +1,7 @@
 import type { Codec } from '../contracts/codec.ts';
 import type { ErrorCode } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Observer } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Sink, SinkContext, SinkDefinition } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
@@ -39,6 +40,8 @@ export interface DestinationOptions {
   readonly retry?: { readonly minMs?: number; readonly maxMs?: number };
   /** Where it writes, in the words of its sink, and what the configuration says about a change of that. Absent: nobody compares. */
   readonly target?: { readonly text: string; readonly changed: TargetChange | null };
+  /** Is told of every attempt and every halt. */
+  readonly observer?: Observer;
   /** Which control entries are sent. Default `all`. */
   readonly control?: ControlChoice;
   /** The codec of an earlier configuration, for batches that were cut under it; `undefined` when this program no longer has it. */

@@ -11,6 +11,7 @@ import type { Destination, DestinationOptions, DestinationStatus, SideRange, Sid
 import { blame, faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { observeAttempt } from './observing.ts';
 import { Originals } from './originals.ts';
 import { journalKey, type Lane, type SideKind } from './records.ts';
 import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
@@ -209,7 +210,7 @@ export class DeliveryLoop implements Destination {
     // While the next batch is being cut, its intent is nearly there: both facts then take one flush.
     if (this.#cutter?.soon !== true) this.#writer.flush();
     if (state.halted !== null || state.backOff !== 0 || (state.open && state.known)) this.#onAsked();
-    report(this.name, before, state, this.#options.ports.log);
+    report(this.#options, before, state);
     this.#watchers.look();
   }
 
@@ -275,10 +276,13 @@ export class DeliveryLoop implements Destination {
     const sink = this.#opened();
     const sent = sinkBatchOf(this.#options, this.#state, lane, cut);
     this.#attempts += 1;
+    const ended = observeAttempt(this.#options, lane, batch, cut);
     try {
       const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);
+      ended(null);
       this.#dispatch({ type: 'taken', lane, from, receipt, bytes: cut.body.length });
     } catch (error) {
+      ended(error);
       const fault = faultOf(error, 'SINK_FAILED');
       this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, cut), at: ports.clock.now() });
     }

@@ -1,8 +1,7 @@
 import { ERROR_CODES } from '../contracts/errors.ts';
-import type { Log } from '../contracts/ports.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import { type Account, neededFrom } from './account.ts';
-import type { DestinationStatus } from './destination.ts';
+import type { DestinationOptions, DestinationStatus } from './destination.ts';
 import { activeLane } from './lanes.ts';
 import { batchesOf, type Fault, type State } from './state.ts';
 
@@ -37,11 +36,15 @@ export function statusOf(state: State, journalFault: Fault | null, facts: Status
 }
 
 /** Tells the operators' log when a destination stops, fails, or takes entries again. */
-export function report(destination: string, before: State, { halted, fault, account }: State, log: Log): void {
+export function report({ name: destination, ports, observer }: DestinationOptions, before: State, state: State): void {
+  const { halted, fault, account } = state;
+  const { log } = ports;
   const detached = account.detached?.held === true && before.account.detached?.held !== true ? detachedFault(account) : null;
   const stopped = detached ?? (halted !== before.halted ? halted : null);
-  if (stopped !== null) log.error('a destination halted', { destination, code: stopped.code, message: stopped.message });
-  else if (fault !== null && halted === null && fault.code !== before.fault?.code) {
+  if (stopped !== null) {
+    observer?.halted?.({ destination, code: stopped.code });
+    log.error('a destination halted', { destination, code: stopped.code, message: stopped.message });
+  } else if (fault !== null && halted === null && fault.code !== before.fault?.code) {
     log.warn('a destination is failing', { destination, code: fault.code, message: fault.message });
   } else if (fault === null && before.fault !== null && detached === null) log.info('a destination takes entries again', { destination });
 }

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Observer } from '../contracts/observer.ts';
 import type { Clock, Log } from '../contracts/ports.ts';
 import type { Source, SourceBatch } from '../contracts/source.ts';
 import { PARTITIONS_MAX, POSITION_BYTES_MAX } from '../contracts/units.ts';
 import { checkEvents } from './pull-check.ts';
 import type { Intake } from './sequencer.ts';
-import type { Rejection, Sequenced, Submission } from './sequencer-submission.ts';
+import type { Rejection, Sequenced, Submission, Submitted } from './sequencer-submission.ts';
 
 /** What moving a pull source into the ledger needs. The source stays the caller's to close. */
 export interface PullOptions {
@@ -14,8 +15,10 @@ export interface PullOptions {
   readonly source: Source;
   readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused'>;
   readonly ledger: Pick<Ledger, 'positions'>;
-  readonly clock: Pick<Clock, 'sleep'>;
+  readonly clock: Pick<Clock, 'sleep' | 'now' | 'monotonic'>;
   readonly log: Log;
+  /** Is told of every batch that is durable. */
+  readonly observer?: Observer;
   /** How many batches may wait to be settled. */
   readonly unsettledMax?: number;
 }
@@ -40,9 +43,10 @@ export async function runSource(options: PullOptions, signal: AbortSignal): Prom
   let last: Promise<void> = Promise.resolve();
   try {
     for await (const batch of source.batches(ledger.positions(name), both)) {
+      const accepted = observeAccept(options);
       const sequenced = await sequenceBatch(options, batch, both, () => last);
       const before = last;
-      last = before.then(() => settleAccepted(sequenced, batch));
+      last = before.then(() => settleAccepted(sequenced, batch, accepted));
       last.catch((error: unknown) => failed.abort(error));
       settling.push(last);
       if (settling.length >= unsettledMax) await settling.shift();
@@ -53,9 +57,19 @@ export async function runSource(options: PullOptions, signal: AbortSignal): Prom
   await last;
 }
 
-async function settleAccepted({ durable }: Sequenced, batch: SourceBatch): Promise<void> {
-  await durable;
+async function settleAccepted({ durable }: Sequenced, batch: SourceBatch, accepted: (submitted: Submitted) => void): Promise<void> {
+  accepted(await durable);
   await batch.settle('accepted');
+}
+
+/** Begins to measure how long a batch takes until it is durable. What it answers is called then. */
+function observeAccept({ name, clock, observer }: PullOptions): (submitted: Submitted) => void {
+  const beganAt = clock.now();
+  const began = clock.monotonic();
+  return ({ accepted, firstIndex }) => {
+    const ms = clock.monotonic() - began;
+    observer?.accepted?.({ source: name, count: accepted, first: firstIndex, beganAt, ms, appendMs: ms, traceparent: null });
+  };
 }
 
 /** What was sequenced before is settled first, and a failure there came first. */

@@ -4,6 +4,7 @@ import { assert } from '../contracts/assert.ts';
 import type { Codec } from '../contracts/codec.ts';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Observer } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import { type Destination, openDestination, sinkOpener } from '../delivery/destination.ts';
@@ -21,8 +22,16 @@ const TARGET_CHARACTERS_MAX = 1_000;
 const sinkTable: Readonly<Record<string, SinkDefinition>> = sinks;
 const codecTable: Readonly<Record<string, Codec>> = codecs;
 
-/** How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own. */
-export function destinationKind(ledger: Ledger, intake: Intake, portsOf: () => OwnPorts): PartKind<DestinationConfig, Destination> {
+/**
+ * How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own; `observer` is told
+ * of its attempts.
+ */
+export function destinationKind(
+  ledger: Ledger,
+  intake: Intake,
+  portsOf: () => OwnPorts,
+  observer: Observer,
+): PartKind<DestinationConfig, Destination> {
   const portsByPart = new WeakMap<Destination, OwnPorts>();
   return {
     async open(config) {
@@ -31,7 +40,7 @@ export function destinationKind(ledger: Ledger, intake: Intake, portsOf: () => O
       try {
         const destination = await openOrHalt(config, ledger, async () => {
           if (config.renamedFrom !== null) await rename(ledger.journal, config.renamedFrom, config.name);
-          return open(config, start, ledger, intake, ports);
+          return open(config, start, ledger, intake, ports, observer);
         });
         portsByPart.set(destination, ports);
         return destination;
@@ -65,6 +74,7 @@ function open(
   ledger: Ledger,
   intake: Intake,
   ports: Ports,
+  observer: Observer,
 ): Destination {
   const definition = sinkTable[type];
   const codec = codecTable[format];
@@ -81,6 +91,7 @@ function open(
       await intake.control(entry.type, entry.facts, entry.key);
     },
     ports,
+    observer,
     batch,
     inFlight,
     onReject,

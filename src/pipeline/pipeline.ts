@@ -68,13 +68,13 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   const { ledger, intake } = core;
   const openedAt = ports.clock.monotonic();
   const destinations = new PartSet(
-    destinationKind(ledger, intake, () => ports.withOwnDisk()),
+    destinationKind(ledger, intake, () => ports.withOwnDisk(), ports.observers),
     watchdog,
   );
   // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
   opened.push(() => destinations.stopAll(0));
   for (const destination of config.destinations) await destinations.start(destination);
-  const pulled = new PartSet(sourceKind(ledger, intake, ports), watchdog);
+  const pulled = new PartSet(sourceKind(ledger, intake, ports, ports.observers), watchdog);
   opened.push(() => pulled.stopAll(0));
   for (const source of pulledOf(config)) await pulled.start(source);
   const scrubbing = startScrubbing(ledger, ports);

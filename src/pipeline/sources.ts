@@ -2,6 +2,7 @@ import type { SourceConfig } from '../config/config.ts';
 import { assert } from '../contracts/assert.ts';
 import { isWaybillError, type WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Observer } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { SourceDefinition } from '../contracts/source.ts';
 import { runSource } from '../intake/pull.ts';
@@ -27,22 +28,29 @@ export function isPushed(type: string): boolean {
 }
 
 /** How pull sources are opened and closed; each begins to be read at once. */
-export function sourceKind(ledger: Ledger, intake: Intake, ports: Ports): PartKind<SourceConfig, PulledSource> {
+export function sourceKind(ledger: Ledger, intake: Intake, ports: Ports, observer: Observer): PartKind<SourceConfig, PulledSource> {
   return {
-    open: (config) => open(config, ledger, intake, ports),
+    open: (config) => open(config, ledger, intake, ports, observer),
     close: (source) => source.close(),
     failed: (source) => source.failed,
   };
 }
 
-async function open({ name, type, settings }: SourceConfig, ledger: Ledger, intake: Intake, ports: Ports): Promise<PulledSource> {
+async function open(
+  { name, type, settings }: SourceConfig,
+  ledger: Ledger,
+  intake: Intake,
+  ports: Ports,
+  observer: Observer,
+): Promise<PulledSource> {
   const definition = sourceTable[type];
   assert(definition?.open !== undefined, `${name} was checked when the file was read`);
   const source = await definition.open(settings, { name, ports });
   const stop = new AbortController();
   const failed = Promise.withResolvers<unknown>();
   let error: WaybillError | null = null;
-  const running = runSource({ name, source, intake, ledger, clock: ports.clock, log: ports.log }, stop.signal).catch((reason: unknown) => {
+  const { clock, log } = ports;
+  const running = runSource({ name, source, intake, ledger, clock, log, observer }, stop.signal).catch((reason: unknown) => {
     if (!isWaybillError(reason)) return failed.resolve(reason);
     error = reason;
     ports.log.error('a source halted', { source: name, code: reason.code, message: reason.message });

@@ -1,4 +1,5 @@
 import { assert } from '../contracts/assert.ts';
+import type { Observers } from '../contracts/observer.ts';
 import type { Background, Ports } from '../contracts/ports.ts';
 import { openBackground } from './background.ts';
 import { openClock } from './clock.ts';
@@ -6,6 +7,7 @@ import { openDisk } from './disk.ts';
 import { foreignFiles } from './files.ts';
 import { openHttp } from './http-client.ts';
 import { type LogLevel, openLog } from './log.ts';
+import { createObservers } from './observers.ts';
 import { openOutput } from './output.ts';
 import { openRandom } from './random.ts';
 
@@ -23,6 +25,8 @@ export interface OpenPorts extends Ports {
    * then never delays a flush of the ledger. A thread takes about 13 MB. `close` of these ports closes it too.
    */
   withOwnDisk(): OwnPorts;
+  /** Where observers are added. */
+  readonly observers: Observers;
   /** Changes how much is logged from now on. */
   setLogLevel(level: LogLevel): void;
   /** Ends every thread and connection, then writes what the log still holds. Everything opened through the ports must be closed before. */
@@ -54,6 +58,7 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
   };
   return {
     ...ports,
+    observers: createObservers(),
     withOwnDisk() {
       const disk = openDisk();
       disks.add(disk);
