@@ -111,6 +111,17 @@ export interface HttpRequest {
   readonly publicOnly?: boolean;
   /** How many bytes of the answer's body are kept. Absent: 64 KiB. */
   readonly answerBytesMax?: number;
+  /** For https. Absent: what the machine trusts, and no certificate of our own. */
+  readonly tls?: TlsIdentity | undefined;
+}
+
+/** Whom a TLS connection trusts, and who we are on it. Texts in PEM; one object for as long as they are the same. */
+export interface TlsIdentity {
+  /** Certificates that are trusted instead of those of the machine. */
+  readonly ca?: string | undefined;
+  /** Our own certificate with those above it, and its private key: both or neither. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 /** Where a connection would go, and what was found there. */
@@ -137,7 +148,7 @@ export interface Http {
    */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse>;
   /** Connects as `send` would, TLS included, and sends nothing. Rejects like `send`, and never with `SINK_ANSWER_LOST`. */
-  reach(target: Pick<HttpRequest, 'url' | 'publicOnly'>, signal: AbortSignal): Promise<Reached>;
+  reach(target: Pick<HttpRequest, 'url' | 'publicOnly' | 'tls'>, signal: AbortSignal): Promise<Reached>;
 }
 
 /** Standard output, which belongs to the destination that writes there. */

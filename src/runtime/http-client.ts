@@ -1,7 +1,8 @@
+import { hash } from 'node:crypto';
 import { Agent, type Dispatcher } from 'undici';
 import { WaybillError } from '../contracts/errors.ts';
-import type { Http, HttpRequest, HttpResponse } from '../contracts/ports.ts';
-import { connectAnywhere, connectPublic, describeFailure, notReached, reach } from './http-connect.ts';
+import type { Http, HttpRequest, HttpResponse, TlsIdentity } from '../contracts/ports.ts';
+import { connectorFor, describeFailure, notReached, reach } from './http-connect.ts';
 
 /** How much of an answer is kept unless the request says otherwise. */
 const BODY_BYTES_MAX = 64 << 10;
@@ -15,28 +16,45 @@ const KEEP_ALIVE_MS = 4_000;
 
 /**
  * Outgoing HTTP/1.1 with kept connections per origin, one request at a time on each: none waits behind another one's answer.
- * Requests that may go to public addresses only have connections of their own, so that they never use one that was made without the check.
+ * Requests share connections only with those that may go to the same addresses and have the same identity, so that nothing ever travels
+ * over a connection that was made under other conditions.
  */
 export function openHttp(): Http & { close(): Promise<void> } {
-  const anywhere = newAgent(connectAnywhere);
-  const outside = newAgent(connectPublic);
+  const agents = new Map<string, Agent>();
+  const names = new WeakMap<TlsIdentity, string>();
+  const agentOf = (request: HttpRequest): Agent => {
+    const name = `${String(request.publicOnly === true)} ${request.tls === undefined ? '' : nameOf(request.tls, names)}`;
+    const agent = agents.get(name) ?? newAgent(request);
+    agents.set(name, agent);
+    return agent;
+  };
   return {
-    send: (request, signal) => send(request.publicOnly === true ? outside : anywhere, request, signal),
+    send: (request, signal) => send(agentOf(request), request, signal),
     reach: (target, signal) => reach(target, signal),
     async close() {
-      await Promise.all([anywhere.destroy(), outside.destroy()]);
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
     },
   };
 }
 
-function newAgent(connect: typeof connectPublic): Agent {
+/** The same for the same texts, so that a configuration that was read again uses the connections that are there. */
+function nameOf(tls: TlsIdentity, names: WeakMap<TlsIdentity, string>): string {
+  const known = names.get(tls);
+  if (known !== undefined) return known;
+  const { ca = '', cert = '', key = '' } = tls;
+  const name = hash('sha256', JSON.stringify([ca, cert, key]), 'hex');
+  names.set(tls, name);
+  return name;
+}
+
+function newAgent(request: HttpRequest): Agent {
   return new Agent({
     allowH2: false,
     pipelining: 1,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_MS_MAX,
     bodyTimeout: BODY_MS_MAX,
-    connect,
+    connect: connectorFor(request),
   });
 }
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, BlockList, connect, createServer } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { makeCertificate } from '../../test/doubles/certificate.ts';
+import type { TlsIdentity } from '../contracts/ports.ts';
 import { openHttp } from './http-client.ts';
 import { connectUnless, reach } from './http-connect.ts';
 import { privateAddresses } from './private-addresses.ts';
@@ -134,6 +136,60 @@ describe('TLS on a socket that was looked at', () => {
     // Nobody trusts this certificate, which only shows after the handshake.
     assert.match(String(error), /self-signed/);
     assert.deepEqual(names, ['localhost']);
+  });
+});
+
+describe('TLS with an identity', () => {
+  async function serve(ours: { readonly certificate: string }) {
+    const own = await makeCertificate('localhost');
+    const secure = createHttpsServer({
+      key: own.key,
+      cert: own.certificate,
+      ca: ours.certificate,
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    const clients: boolean[] = [];
+    secure.on('request', (request, response) => {
+      clients.push((request.socket as TLSSocket).authorized);
+      response.end();
+    });
+    secure.listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const stop = (): void => {
+      secure.closeAllConnections();
+      secure.close();
+    };
+    return { url: `https://localhost:${(secure.address() as AddressInfo).port}/`, ca: own.certificate, clients, stop };
+  }
+
+  test('trusts whom it is told to, and shows who it is', async () => {
+    const ours = await makeCertificate('waybill');
+    const { url, ca, clients, stop } = await serve(ours);
+    const get = (tls: TlsIdentity | undefined) => http.send({ method: 'GET', url, headers: {}, tls }, never());
+    await assert.rejects(get(undefined), { code: 'SINK_UNREACHABLE', message: /self-signed/ });
+    assert.equal((await get({ ca })).status, 200);
+    assert.equal((await get({ ca, cert: ours.certificate, key: ours.key })).status, 200);
+    // The same texts in another object are the same identity; a connection of another identity is never used.
+    assert.equal((await get({ ca, cert: ours.certificate, key: ours.key })).status, 200);
+    assert.equal((await get({ ca })).status, 200);
+    assert.deepEqual(clients, [false, true, true, false]);
+    assert.deepEqual(await http.reach({ url, tls: { ca } }, never()), { address: '127.0.0.1', tls: 'TLSv1.3' });
+    stop();
+  });
+
+  test('also where the address is looked at first', async () => {
+    const { url, ca, stop } = await serve(await makeCertificate('waybill'));
+    const { host, hostname, port: at } = new URL(url);
+    const connectOutside = connectUnless(new BlockList(), { ca });
+    const socket = await new Promise<TLSSocket>((resolve, reject) =>
+      connectOutside({ hostname, host, protocol: 'https:', port: at }, (...[failure, made]) =>
+        failure === null ? resolve(made as TLSSocket) : reject(failure),
+      ),
+    );
+    assert.ok(socket.authorized);
+    socket.destroy();
+    stop();
   });
 });
 

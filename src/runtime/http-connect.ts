@@ -2,40 +2,46 @@ import type { BlockList } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { buildConnector } from 'undici';
 import { WaybillError } from '../contracts/errors.ts';
-import type { HttpRequest, Reached } from '../contracts/ports.ts';
+import type { HttpRequest, Reached, TlsIdentity } from '../contracts/ports.ts';
 import { privateAddresses } from './private-addresses.ts';
 
 /** A peer that does not take a connection in this time is not there. */
 const CONNECT_MS_MAX = 10_000;
 
-/** Connects to any address. */
-export const connectAnywhere: buildConnector.connector = buildConnector({ timeout: CONNECT_MS_MAX, allowH2: false });
-
-/** Connects to public addresses only. */
-export const connectPublic: buildConnector.connector = connectUnless(privateAddresses());
+/** How connections for such requests are made. */
+export function connectorFor({ publicOnly, tls }: Pick<HttpRequest, 'publicOnly' | 'tls'>): buildConnector.connector {
+  return publicOnly === true ? connectUnless(privateAddresses(), tls) : connectAnywhere(tls);
+}
 
 /**
  * Connects to addresses that are not in the list. The address is looked at by the socket itself, after the name was resolved, so no second
  * answer of a name server can change it. TLS is begun on a socket that is connected already: a TLS socket of Node ignores the list.
  */
-export function connectUnless(blockList: BlockList): buildConnector.connector {
+export function connectUnless(blockList: BlockList, tls?: TlsIdentity): buildConnector.connector {
   const checked: buildConnector.BuildOptions & { readonly blockList: BlockList } = { timeout: CONNECT_MS_MAX, allowH2: false, blockList };
   const connectPlain = buildConnector(checked);
+  const secure = connectAnywhere(tls);
   return (options, callback) => {
     if (options.protocol !== 'https:') return connectPlain(options, callback);
     const { servername: _, ...rest } = options;
     connectPlain({ ...rest, protocol: 'http:', port: options.port === '' ? '443' : options.port }, (...connected) => {
       const [error, socket] = connected;
       if (error !== null || socket === null) callback(...connected);
-      else connectAnywhere({ ...options, httpSocket: socket }, callback);
+      else secure({ ...options, httpSocket: socket }, callback);
     });
   };
 }
 
+function connectAnywhere({ ca, cert, key }: TlsIdentity = {}): buildConnector.connector {
+  const trusted = ca === undefined ? {} : { ca };
+  const own = cert === undefined || key === undefined ? {} : { cert, key };
+  return buildConnector({ timeout: CONNECT_MS_MAX, allowH2: false, ...trusted, ...own });
+}
+
 /** Connects, says what was found, and closes the connection without having sent anything over it. */
-export function reach({ url: text, publicOnly }: Pick<HttpRequest, 'url' | 'publicOnly'>, signal: AbortSignal): Promise<Reached> {
-  const url = new URL(text);
-  const connect = publicOnly === true ? connectPublic : connectAnywhere;
+export function reach(to: Pick<HttpRequest, 'url' | 'publicOnly' | 'tls'>, signal: AbortSignal): Promise<Reached> {
+  const url = new URL(to.url);
+  const connect = connectorFor(to);
   const { hostname, host, protocol, port } = url;
   // undici gives its connectors the address of an IPv6 URL without brackets.
   const target = { hostname: hostname.replace(/^\[|\]$/g, ''), host, protocol, port };

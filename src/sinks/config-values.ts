@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from '../contracts/quantities.ts';
 
@@ -52,3 +53,59 @@ export const headers = z.record(
 /** Headers that say what a request is. One from the configuration would contradict the request itself. */
 const OWN_HEADERS =
   /^(?:waybill-.*|webhook-.*|content-(?:type|length|encoding)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect)$/i;
+
+/** A list of certificates in PEM is no longer than this. */
+const PEM_CHARACTERS_MAX = 1_000_000;
+
+const certificates = z
+  .string()
+  .max(PEM_CHARACTERS_MAX)
+  .refine(isCertificate, { error: 'expected certificates in PEM, as from `${file:…}`' });
+
+/** How TLS is spoken to a destination, beyond what the machine does by itself. */
+export const tls = z
+  .strictObject({
+    ca: certificates.optional().describe('Certificates in PEM that are trusted instead of those of the machine, as from `${file:ca.pem}`.'),
+    cert: certificates.optional().describe('The certificate in PEM with which waybill shows who it is, and those above it.'),
+    key: z
+      .string()
+      .max(PEM_CHARACTERS_MAX)
+      .refine((text) => privateKey(text) !== null, { error: 'expected a private key in PEM without a password, as from `${file:…}`' })
+      .meta({ secret: true })
+      .optional()
+      .describe('The private key of that certificate.'),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), { path: ['key'], error: 'set `cert` and `key`, or neither' })
+  .refine(({ cert, key }) => cert === undefined || key === undefined || belongs(cert, key), {
+    path: ['key'],
+    error: 'the private key is not that of `cert`',
+  });
+
+/** Whether TLS that was configured would be spoken at all. */
+export function speaksTls(url: string | undefined, settings: object | undefined): boolean {
+  return settings === undefined || url === undefined || url.startsWith('https:');
+}
+
+/** What is said where it would not. */
+export const NOT_TLS = { path: ['tls'], error: 'the address does not begin with https' };
+
+function isCertificate(text: string): boolean {
+  try {
+    return new X509Certificate(text).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function privateKey(text: string) {
+  try {
+    return createPrivateKey(text);
+  } catch {
+    return null;
+  }
+}
+
+function belongs(cert: string, key: string): boolean {
+  const own = privateKey(key);
+  return own !== null && isCertificate(cert) && new X509Certificate(cert).checkPrivateKey(own);
+}

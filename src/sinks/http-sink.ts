@@ -25,7 +25,7 @@ export interface HttpRecipe<Config> {
   /** What the answer says that is worth keeping. Absent: its status. */
   receipt?(response: HttpResponse): Receipt;
   /** Where its requests go. */
-  reaches(config: Config): Pick<HttpRequest, 'url' | 'publicOnly'>;
+  reaches(config: Config): Pick<HttpRequest, 'url' | 'publicOnly' | 'tls'>;
   /** A request that is marked as a test and carries no entry. */
   testRequest(config: Config, destination: HttpDestination): HttpRequest;
 }

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { HttpRequest } from '../contracts/ports.ts';
 import type { SinkBatch } from '../contracts/sink.ts';
 import { compress } from './compress.ts';
-import { headers, requestUrl, token } from './config-values.ts';
+import { headers, NOT_TLS, requestUrl, speaksTls, tls, token } from './config-values.ts';
 import { type HttpDestination, httpSink } from './http-sink.ts';
 import { lowerCased, querySecrets, urlTarget } from './http-url.ts';
 import { omittedText } from './omitted.ts';
@@ -14,16 +14,21 @@ const BATCH_ENTRIES = 5_000;
 /** A header must stay small: more set aside entries than this are only counted. */
 const QUARANTINED_LISTED_MAX = 500;
 
-const config = z.strictObject({
-  url: requestUrl.describe('Where batches are posted.').meta({ examples: ['https://logs.example/in'] }),
-  headers: headers.default({}).describe('Headers that every request carries; their values are secrets.'),
-  token: token.optional().describe('Sent as `Authorization: Bearer …`.'),
-  compress: z.enum(['none', 'gzip', 'zstd']).default('none').describe('How bodies are compressed.'),
-  idempotent: z
-    .boolean()
-    .default(false)
-    .describe('Declares that the receiver drops a batch whose `Waybill-Batch` it has already taken, so that a repeat leaves no duplicate.'),
-});
+const config = z
+  .strictObject({
+    url: requestUrl.describe('Where batches are posted.').meta({ examples: ['https://logs.example/in'] }),
+    headers: headers.default({}).describe('Headers that every request carries; their values are secrets.'),
+    token: token.optional().describe('Sent as `Authorization: Bearer …`.'),
+    compress: z.enum(['none', 'gzip', 'zstd']).default('none').describe('How bodies are compressed.'),
+    idempotent: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Declares that the receiver drops a batch whose `Waybill-Batch` it has already taken, so that a repeat leaves no duplicate.',
+      ),
+    tls: tls.optional().describe('For https: whom to trust, and who we are.'),
+  })
+  .refine(({ url, tls: settings }) => speaksTls(url, settings), NOT_TLS);
 
 /** The settings of an `http` destination. */
 export type HttpConfig = z.output<typeof config>;
@@ -45,7 +50,7 @@ export const http = httpSink<HttpConfig>({
   secrets: ({ url, headers, token }) => [...Object.values(headers), token ?? '', ...querySecrets(new URL(url))],
   request: (batch, settings, destination) =>
     postRequest(batchHeaders(batch, destination), compress(batch.body, settings.compress), settings),
-  reaches: ({ url }) => ({ url }),
+  reaches: ({ url, tls: identity }) => ({ url, tls: identity }),
   testRequest(settings, { name, origin, now }) {
     const line = { type: 'waybill.test', timestamp: new Date(now).toISOString(), data: { ledger: origin, destination: name } };
     const body = Buffer.from(`${JSON.stringify(line)}\n`);
@@ -57,7 +62,7 @@ function postRequest(own: Readonly<Record<string, string>>, body: Uint8Array, se
   const encoding = settings.compress === 'none' ? {} : { 'content-encoding': settings.compress };
   const authorization = settings.token === undefined ? {} : { authorization: `Bearer ${settings.token}` };
   const headersOfAll = { ...authorization, ...lowerCased(settings.headers), ...encoding };
-  return { method: 'POST', url: settings.url, headers: { ...headersOfAll, ...own }, body };
+  return { method: 'POST', url: settings.url, headers: { ...headersOfAll, ...own }, body, tls: settings.tls };
 }
 
 /** A receiver sees from these alone that nothing is missing: `through` − `from` + 1 entries are in the body or declared as omitted. */

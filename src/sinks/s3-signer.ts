@@ -1,6 +1,6 @@
 import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
-import type { HttpRequest } from '../contracts/ports.ts';
+import type { HttpRequest, TlsIdentity } from '../contracts/ports.ts';
 import { type S3Credentials, s3Credentials } from './s3-credentials.ts';
 
 /** Which store, and how it is spoken to. */
@@ -11,6 +11,7 @@ export interface S3Place {
   readonly bucket: string;
   /** The bucket as the first part of the path, or as the first label of the host. */
   readonly pathStyle: boolean;
+  readonly tls?: TlsIdentity | undefined;
 }
 
 /** One request to a store before it is signed. An empty key means the bucket. */
@@ -28,7 +29,7 @@ export type S3Signer = (request: S3Request, now: number) => Promise<HttpRequest>
 
 /** A signer for a store. Rejects with `SINK_PACKAGE_MISSING` when the credentials come from a package that is not there. */
 export async function openS3Signer(place: S3Place, credentials: S3Credentials): Promise<S3Signer> {
-  const { region } = place;
+  const { region, tls } = place;
   const signature = new SignatureV4({
     service: 's3',
     region,
@@ -51,7 +52,7 @@ export async function openS3Signer(place: S3Place, credentials: S3Credentials): 
     const signed = await signature.sign(unsigned, { signingDate: new Date(now) });
     const { host: _, ...sent } = signed.headers;
     const limit = answerBytesMax === undefined ? {} : { answerBytesMax };
-    return { method, url: url.href, headers: sent, ...(method === 'PUT' ? { body } : {}), ...limit };
+    return { method, url: url.href, tls, headers: sent, ...(method === 'PUT' ? { body } : {}), ...limit };
   };
 }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 import type { SinkBatch, SinkContext, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { compressAside } from './compress.ts';
-import { duration, requestUrl } from './config-values.ts';
+import { duration, NOT_TLS, requestUrl, speaksTls, tls } from './config-values.ts';
 import { type HttpDestination, openHttpSink } from './http-sink.ts';
 import { omittedText } from './omitted.ts';
 import { s3Verdict } from './s3-answer.ts';
@@ -75,7 +75,9 @@ const config = z
       })
       .optional()
       .describe('Object Lock for every object, in a bucket that has it.'),
+    tls: tls.optional().describe('For https: whom to trust, and who we are.'),
   })
+  .refine(({ endpoint, tls: settings }) => speaksTls(endpoint, settings), NOT_TLS)
   .refine(
     ({ credentials, access_key_id: id, secret_access_key: secret }) =>
       (credentials === undefined) === (id !== undefined && secret !== undefined),
@@ -192,8 +194,8 @@ async function withinTime<Out>({ ports }: SinkContext, work: (signal: AbortSigna
   }
 }
 
-function placeOf({ endpoint, region, bucket, path_style: pathStyle }: S3Config): S3Place {
-  return { endpoint: endpoint ?? null, region, bucket, pathStyle: pathStyle ?? endpoint !== undefined };
+function placeOf({ endpoint, region, bucket, path_style: pathStyle, tls: identity }: S3Config): S3Place {
+  return { endpoint: endpoint ?? null, region, bucket, pathStyle: pathStyle ?? endpoint !== undefined, tls: identity };
 }
 
 function credentialsOf({ access_key_id: id, secret_access_key: secret, session_token: token }: S3Config) {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 import type { HttpRequest } from '../contracts/ports.ts';
 import type { SinkBatch } from '../contracts/sink.ts';
-import { headers, requestUrl } from './config-values.ts';
+import { headers, NOT_TLS, requestUrl, speaksTls, tls } from './config-values.ts';
 import { type HttpDestination, httpSink } from './http-sink.ts';
 import { lowerCased, querySecrets, urlTarget } from './http-url.ts';
 import { readWebhookKey, type WebhookKey, webhookSignatures } from './webhook-signature.ts';
@@ -47,7 +47,9 @@ const config = z
       .boolean()
       .default(false)
       .describe('Declares that the receiver drops a `webhook-id` that it has already taken, so that a repeat leaves no duplicate.'),
+    tls: tls.optional().describe('For https: whom to trust, and who we are.'),
   })
+  .refine(({ url, tls: settings }) => speaksTls(url, settings), NOT_TLS)
   .refine((settings) => (settings.secret === undefined) !== (settings.secrets === undefined), {
     path: ['secret'],
     error: 'set either `secret` or `secrets`',
@@ -78,7 +80,7 @@ export const webhook = httpSink<WebhookConfig>({
   ],
   request: (batch, settings, destination) =>
     signedRequest({ id: batch.id, replay: batch.replay, body: messageOf(batch, destination) }, settings, destination),
-  reaches: ({ url, allow_private: anywhere }) => ({ url, publicOnly: !anywhere }),
+  reaches: ({ url, allow_private: anywhere, tls: identity }) => ({ url, publicOnly: !anywhere, tls: identity }),
   testRequest(settings, destination) {
     const { origin, name, now } = destination;
     const message = { type: 'waybill.test', timestamp: new Date(now).toISOString(), data: { ledger: origin, destination: name } };
@@ -98,6 +100,7 @@ function signedRequest({ id, replay, body }: Message, settings: WebhookConfig, {
     method: 'POST',
     url: settings.url,
     publicOnly: !settings.allow_private,
+    tls: settings.tls,
     headers: {
       ...lowerCased(settings.headers),
       ...(replay === undefined ? {} : { 'waybill-replay': replay }),
