@@ -14,6 +14,7 @@ import { listenerKey, openListener } from './listener.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { ApiSources, Policy, PolicyParts } from './policy.ts';
 import { createPolicy } from './policy.ts';
+import type { ReloadParts } from './reload.ts';
 import { createRenewal } from './renewal.ts';
 import type { Requests } from './requests.ts';
 import { createRequests } from './requests.ts';
@@ -35,6 +36,8 @@ export interface ApiOptions {
   destination(name: string): DestinationVerbs | undefined;
   /** Where the metrics listen to what happens. */
   readonly observers?: Observers;
+  /** Reads the configuration again. */
+  readonly reload: ReloadParts['reload'];
   /** The built page, which is served at `/`; without it that path says how to build it. */
   readonly console?: readonly ConsoleFile[];
   /** Routes of a program that puts the API into something larger, such as the demo. They come with the page's word `demo`. */
@@ -153,6 +156,7 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () 
       observer: options.observers ?? metrics,
       status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
       destination: (name) => options.destination(name),
+      reload: (request) => options.reload(request),
       ledgerFailed: () => ledgerFailed,
     },
     findRouteFor: ({ tokens }) =>

@@ -102,6 +102,14 @@ export const statusShape = z.object({
     .describe('Those who number their events.'),
   refused_bytes: whole('Bytes of events that pull sources could not turn into entries.'),
   destinations: z.record(z.string(), destinationShape).describe('The destinations by name.'),
+  reload: z
+    .object({
+      at: z.string().describe('When, in RFC 3339.'),
+      ok: z.boolean().describe('Whether the changed configuration is at work. If not, the one before is.'),
+      error: failure.nullable().describe('What was wrong.'),
+    })
+    .nullish()
+    .describe('How the last reading of a changed configuration ended; `null` before the first.'),
 });
 
 /** What `GET /v1/destinations` answers. */

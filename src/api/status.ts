@@ -47,10 +47,17 @@ export interface StatusView {
   readonly destinations: Readonly<Record<string, DestinationView>>;
   /** Bytes of events that could not become entries. */
   readonly refused_bytes?: number;
-  /** How the last reload of the configuration went. */
-  readonly reload?: { readonly ok: boolean } | null;
+  /** How the last reload ended; absent where there is none to be had, `null` before the first. */
+  readonly reload?: ReloadView | null;
   /** Added by the API itself. */
   readonly api?: { readonly listeners: readonly ListenerView[] };
+}
+
+/** How a reload ended. `at` is in RFC 3339. */
+export interface ReloadView {
+  readonly at: string;
+  readonly ok: boolean;
+  readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
 }
 
 /** What an operator sees of one listener. */

@@ -10,7 +10,8 @@ export interface ApiClient {
   get(path: string, signal?: AbortSignal): Promise<unknown>;
   /** The text that a path answers. */
   text(path: string, signal?: AbortSignal): Promise<string>;
-  post(path: string, body: unknown): Promise<unknown>;
+  /** Sends a body in JSON. `answerMs` is how long the process may take; default 10 s. */
+  post(path: string, body: unknown, answerMs?: number): Promise<unknown>;
 }
 
 /** How a process is reached at an address. */
@@ -45,8 +46,14 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
     ...(token === null ? {} : { authorization: `Bearer ${token}` }),
     ...(reason === undefined ? {} : { 'waybill-reason': encodeURIComponent(reason) }),
   };
-  const send = async (method: 'GET' | 'POST', path: string, body?: string, signal?: AbortSignal): Promise<string> => {
-    const limit = AbortSignal.timeout(ANSWER_MS);
+  const send = async (
+    method: 'GET' | 'POST',
+    path: string,
+    body?: string,
+    signal?: AbortSignal,
+    answerMs: number = ANSWER_MS,
+  ): Promise<string> => {
+    const limit = AbortSignal.timeout(answerMs);
     const ends = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     const get = await open();
     let response: Awaited<ReturnType<Fetch>>;
@@ -69,7 +76,7 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
   return {
     get: async (path, signal) => parse(base, path, await send('GET', path, undefined, signal)),
     text: (path, signal) => send('GET', path, undefined, signal),
-    post: async (path, body) => parse(base, path, await send('POST', path, JSON.stringify(body))),
+    post: async (path, body, answerMs) => parse(base, path, await send('POST', path, JSON.stringify(body), undefined, answerMs)),
   };
 }
 
@@ -120,7 +127,17 @@ function reasonOf(error: unknown): string {
 }
 
 /** Errors of the process that a command passes on as they are, because their way out is the same here. */
-const PASSED_ON: readonly ErrorCode[] = ['DESTINATION_UNKNOWN', 'AUTH_THROTTLED'];
+const PASSED_ON: readonly ErrorCode[] = [
+  'DESTINATION_UNKNOWN',
+  'AUTH_THROTTLED',
+  'CONFIG_INVALID',
+  'CONFIG_MISSING',
+  'RELOAD_REFUSED',
+  'RELOAD_FAILED',
+  'LISTEN_FAILED',
+  'LISTEN_UNSAFE',
+  'TLS_INVALID',
+];
 
 function refusal(base: string, path: string, status: number, text: string): WaybillError {
   const named = errorOf(text);

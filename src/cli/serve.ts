@@ -1,13 +1,17 @@
 import type { Route } from '../api/routes.ts';
 import { type Api, openApi } from '../api/server.ts';
+import type { StatusView } from '../api/status.ts';
 import type { Config } from '../config/config.ts';
+import { WaybillError } from '../contracts/errors.ts';
 import { durationText } from '../contracts/quantities.ts';
 import { JOBS, type Pipeline, startPipeline } from '../pipeline/pipeline.ts';
 import { type OpenPorts, openPorts } from '../runtime/ports.ts';
 import { listenToSignals } from '../runtime/signals.ts';
 import { readConsoleFiles } from './console-files.ts';
 import { EXIT } from './exit.ts';
+import { loadConfig } from './load-config.ts';
 import { exitSoon } from './machine.ts';
+import { createReloader, pushedSources, type Reloader } from './reloader.ts';
 
 /** How long something that was not closed may keep a stopped process alive. */
 const LINGER_MS = 5_000;
@@ -19,6 +23,7 @@ const LINGER_MS = 5_000;
 export async function run(config: Config, extraRoutes?: readonly Route[]): Promise<number> {
   const ports = await openPorts({ logLevel: config.logLevel, jobs: JOBS });
   const stopping = Promise.withResolvers<null>();
+  const hangup = createHangup();
   const signals = listenToSignals({
     stop(signal) {
       // The next signal ends the process at once: whatever is in flight then is in doubt, as after any crash.
@@ -26,12 +31,12 @@ export async function run(config: Config, extraRoutes?: readonly Route[]): Promi
       ports.log.info('stopping', { signal, drain: durationText(config.drainMs) });
       stopping.resolve(null);
     },
-    reload: () => ports.log.warn('the configuration is read at the start only: restart to change it'),
+    reload: () => hangup.came(),
   });
   try {
     const pipeline = await startPipeline(config, ports);
-    const failure = await serve(config, pipeline, ports, stopping.promise, extraRoutes);
-    await pipeline.stop({ drainMs: failure === null ? config.drainMs : 0 });
+    const failure = await serve(pipeline, ports, { stopping: stopping.promise, hangup, extraRoutes });
+    await pipeline.stop({ drainMs: failure === null ? pipeline.config.drainMs : 0 });
     if (failure !== null) throw failure;
     ports.log.info('stopped');
     return EXIT.ok;
@@ -42,38 +47,69 @@ export async function run(config: Config, extraRoutes?: readonly Route[]): Promi
   }
 }
 
+/** SIGHUP: one that comes before anybody can act on it is acted on later. */
+interface Hangup {
+  came(): void;
+  /** Calls back for each from now on, and for one that came before. */
+  act(callback: () => void): void;
+}
+
+function createHangup(): Hangup {
+  let act: (() => void) | null = null;
+  let early = false;
+  return {
+    came() {
+      if (act === null) early = true;
+      else act();
+    },
+    act(callback) {
+      act = callback;
+      if (early) callback();
+    },
+  };
+}
+
+interface ServeOptions {
+  /** Resolves once the process is asked to stop. */
+  readonly stopping: Promise<null>;
+  readonly hangup: Hangup;
+  readonly extraRoutes: readonly Route[] | undefined;
+}
+
 /**
  * Answers requests until the process is asked to stop (`null`) or cannot go on (the reason). Senders are refused first, so that a drain has
  * an end.
  */
-async function serve(
-  config: Config,
-  pipeline: Pipeline,
-  ports: OpenPorts,
-  stopping: Promise<null>,
-  extraRoutes: readonly Route[] | undefined,
-): Promise<unknown> {
+async function serve(pipeline: Pipeline, ports: OpenPorts, { stopping, hangup, extraRoutes }: ServeOptions): Promise<unknown> {
   const { ledger, intake, destinations } = pipeline;
-  const status = () => pipeline.status();
-  const sources = new Map(config.sources.map(({ name, rate }) => [name, { rate }]));
+  let reloader: Reloader | null = null;
   let api: Api;
   try {
     api = await openApi({
-      config: config.api,
-      sources,
+      config: pipeline.config.api,
+      sources: pushedSources(pipeline.config),
       intake,
       ledger,
       ports,
-      status,
       observers: ports.observers,
+      status: (): StatusView => ({ ...pipeline.status(), reload: reloader?.last() ?? null }),
       destination: (name) => destinations.get(name),
+      reload: async ({ trial, token }) => {
+        if (reloader === null) throw new WaybillError('OVERLOADED', 'the process is still being started');
+        return reloader.reload({ how: 'request', name: token }, trial);
+      },
       console: readConsoleFiles(),
       ...(extraRoutes === undefined ? {} : { extraRoutes }),
     });
   } catch (error) {
     return error;
   }
+  const opened = createReloader({ read: () => loadConfig(pipeline.config.file), pipeline, api, ports });
+  reloader = opened;
+  // What is wrong with it is logged by the reloader, and stands in the status.
+  hangup.act(() => void opened.reload({ how: 'signal' }, false).catch(() => {}));
   const failure = await Promise.race([stopping, pipeline.failed, api.failed]);
+  await opened.close();
   await api.close();
   return failure;
 }

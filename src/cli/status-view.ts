@@ -19,6 +19,7 @@ const view = z.looseObject({
   }),
   sources: z.record(z.string(), z.looseObject({})),
   destinations: z.record(z.string(), destination),
+  reload: z.looseObject({ at: z.string(), error: z.looseObject({ code: z.string(), message: z.string() }).nullable() }).nullish(),
 });
 
 /** What `GET /v1/status` answers, as far as commands read it. */

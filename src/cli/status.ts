@@ -50,12 +50,13 @@ async function repeat(show: () => Promise<void>, between: () => void): Promise<v
 }
 
 /** A status for people: what stands still comes with its reason and the way out. */
-export function statusLines({ ledger, sources, destinations }: StatusView): string[] {
+export function statusLines({ ledger, sources, destinations, reload }: StatusView): string[] {
   const rows = Object.entries(destinations).map(([name, { state, cursor, lag }]) => [name, state, countText(cursor), countText(lag)]);
   return [
     `ledger ${ledger.origin}: ${countText(ledger.durable)} entries${ledger.bytes ? `, ${sizeText(ledger.bytes.used)} on disk` : ''}`,
     ...(ledger.head ? [`tree: root ${ledger.head.root} over ${countText(ledger.head.size)} entries`] : []),
     ...(ledger.damage ? [`DAMAGE: ${ledger.damage}`] : []),
+    ...(reload?.error ? [`the changed configuration of ${reload.at} is NOT at work: ${reload.error.code}: ${reload.error.message}`] : []),
     `sources: ${Object.keys(sources).join(', ') || 'none'}`,
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
     ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),

@@ -15,8 +15,11 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-/** Starts the destination. It checks what a careful receiver can check by itself: ranges that join, and repeats that are the same bytes. */
-export async function startReceiver(): Promise<Receiver> {
+/**
+ * Starts the destination. It checks what a careful receiver can check by itself: ranges that join, and repeats that are the same bytes.
+ * `loses` says whether it hangs up instead of answering a batch that it has taken.
+ */
+export async function startReceiver(loses: () => boolean = () => false): Promise<Receiver> {
   const lines: string[] = [];
   const faults: string[] = [];
   const known = new Map<string, string>();
@@ -45,7 +48,8 @@ export async function startReceiver(): Promise<Receiver> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       take(request.headers, Buffer.concat(chunks).toString());
-      response.end();
+      if (loses()) request.socket.destroy();
+      else response.end();
     });
     // A killed sender leaves half a request: nothing of it counts.
     request.on('error', () => {});

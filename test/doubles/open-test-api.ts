@@ -65,6 +65,10 @@ export async function openTestApi(config: Partial<ApiConfig> = {}, options: Part
     ports,
     status,
     destination: (name) => (name === 'archive' ? { pause: verb('pause'), resume: verb('resume'), retry: verb('retry') } : undefined),
+    reload: async ({ trial, token }) => {
+      verbs.push(`reload by ${token}${trial ? ' as a trial' : ''}`);
+      return { dryRun: trial };
+    },
     ...options,
   });
   const agent = new Agent({ keepAlive: true });
