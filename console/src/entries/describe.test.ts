@@ -19,11 +19,11 @@ test('an event says what happened, how it ended, and who did it for whom', () =>
 
 test('a control entry says what it declares', () => {
   const view = describeEntry(
-    line({ type: 'producer.gap', facts: { producer: 'shop-1', from: 3, through: 3, deep: {}, more: 'x' } }, 'waybill/1', 'waybill'),
+    line({ type: 'producer.gap', producer: 'shop-1', from: 3, deep: {}, last_seq: 3, more: 'x' }, 'waybill/1', 'waybill'),
   );
   assert.deepEqual(
     [view.action, view.outcome, view.who, view.control],
-    ['producer.gap', 'declared', 'producer shop-1, from 3, through 3', true],
+    ['producer.gap', 'declared', 'producer shop-1, from 3, last seq 3', true],
   );
 });
 

@@ -19,8 +19,8 @@ export function describeEntry({ index, entry }: EntryLine): EntryView {
   const base = { index, time: timeOf(entry.received_at), source: entry.source };
   const event = isRecord(entry.event) ? entry.event : {};
   if (entry.source === 'waybill') {
-    const facts = isRecord(event['facts']) ? event['facts'] : {};
-    return { ...base, action: text(event['type']) ?? 'control entry', outcome: 'declared', who: factsText(facts), control: true };
+    const { type, ...facts } = event;
+    return { ...base, action: text(type) ?? 'control entry', outcome: 'declared', who: factsText(facts), control: true };
   }
   const who = actorText(event['actor']);
   const action = text(event['action']) ?? (entry.schema === 'json' ? 'event' : entry.schema);

@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import type { Client } from '../api/client.ts';
+import { ActionButton } from '../controls/action-button.tsx';
 import { useEntries } from '../live/use-entries.ts';
 import { countText } from '../words/numbers.ts';
 import type { EntryView } from './describe.ts';
@@ -18,9 +19,9 @@ export function Entries({ client, durable, beginning }: EntriesProps) {
     <section className="panel entries" aria-labelledby="entries-title">
       <div className="panel-head">
         <h2 id="entries-title">The last entries</h2>
-        <button type="button" className="button" aria-pressed={held} onClick={() => setHeld(!held)}>
-          {held ? 'Go on' : 'Hold'}
-        </button>
+        <ActionButton pressed={held} act={() => setHeld(!held)}>
+          Hold
+        </ActionButton>
       </div>
       {entries.length === 0 ? (
         <p className="nothing">Nothing was accepted yet. Send an event to POST /v1/events, and it is here once it is durable.</p>

@@ -1,5 +1,6 @@
 import type { Client } from '../api/client.ts';
 import type { Demo } from '../api/shapes.ts';
+import { ActionButton } from '../controls/action-button.tsx';
 import type { DestinationView } from './destination-view.ts';
 
 interface ActionsProps {
@@ -14,47 +15,29 @@ interface ActionsProps {
 /** What can be done to a destination now. What the token does not allow is answered so. */
 export function DestinationActions({ view: { name, mark }, demo, live, client, run }: ActionsProps) {
   const stuck = mark === 'waiting' || mark === 'halted';
+  const verb = mark === 'paused' ? 'resume' : 'pause';
+  const broken = demo?.broken.includes(name) === true;
   return (
     <>
       {demo?.breakable.includes(name) === true && (
-        <BreakButton name={name} demo={demo} live={live} turn={(verb) => run(client.turn(name, verb))} />
+        <ActionButton
+          look={broken ? 'first' : 'break'}
+          off={!live || demo.busy !== 'no'}
+          act={() => run(client.turn(name, broken ? 'repair' : 'break'))}
+        >
+          {broken ? 'Repair' : 'Break'}
+          <span className="unseen"> {name}</span>
+        </ActionButton>
       )}
       {stuck && (
-        <button type="button" className="button" disabled={!live} onClick={() => run(client.control(name, 'retry'))}>
+        <ActionButton off={!live} act={() => run(client.control(name, 'retry'))}>
           Retry now<span className="unseen"> {name}</span>
-        </button>
+        </ActionButton>
       )}
-      {mark === 'paused' ? (
-        <button type="button" className="button" disabled={!live} onClick={() => run(client.control(name, 'resume'))}>
-          Resume<span className="unseen"> {name}</span>
-        </button>
-      ) : (
-        <button type="button" className="button" disabled={!live} onClick={() => run(client.control(name, 'pause'))}>
-          Pause<span className="unseen"> {name}</span>
-        </button>
-      )}
+      <ActionButton off={!live} act={() => run(client.control(name, verb))}>
+        {verb === 'pause' ? 'Pause' : 'Resume'}
+        <span className="unseen"> {name}</span>
+      </ActionButton>
     </>
-  );
-}
-
-interface BreakProps {
-  readonly name: string;
-  readonly demo: Demo;
-  readonly live: boolean;
-  readonly turn: (verb: 'break' | 'repair') => void;
-}
-
-function BreakButton({ name, demo, live, turn }: BreakProps) {
-  const broken = demo.broken.includes(name);
-  return (
-    <button
-      type="button"
-      className={broken ? 'button button-first' : 'button button-break'}
-      disabled={!live || demo.busy !== 'no'}
-      onClick={() => turn(broken ? 'repair' : 'break')}
-    >
-      {broken ? 'Repair' : 'Break'}
-      <span className="unseen"> {name}</span>
-    </button>
   );
 }

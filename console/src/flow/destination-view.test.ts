@@ -28,7 +28,7 @@ function historyOf(inflow: number, outflow: number): History {
 }
 
 function view(change: Partial<DestinationStatus>, inflow = 0, outflow = 0) {
-  return destinationView('hook', { ...BASE, ...change }, { history: historyOf(inflow, outflow), now: NOW });
+  return destinationView('hook', { ...BASE, ...change }, { history: historyOf(inflow, outflow), live: true, now: NOW });
 }
 
 describe('a destination in words', () => {
@@ -69,6 +69,11 @@ describe('a destination in words', () => {
     assert.equal(view({ head: one }).head, 'first in line: entry 100, tried once, its answer was lost');
     const side = { kind: 'replay', from: 5, through: 90, cursor: 40 };
     assert.equal(view({ side, head: HEAD }).head, 'replay of 5 to 90, at 40');
+  });
+
+  test('nothing is claimed of a server that does not answer', () => {
+    const gone = destinationView('hook', BASE, { history: historyOf(50, 50), live: false, now: NOW });
+    assert.deepEqual([gone.mark, gone.words, gone.rate, gone.cursor], ['unknown', 'not known', 0, 100]);
   });
 
   test('what an operator should not overlook', () => {

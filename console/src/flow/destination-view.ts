@@ -3,7 +3,7 @@ import { type History, rateOf } from '../live/samples.ts';
 import { countText, durationText, entriesText } from '../words/numbers.ts';
 
 /** What a state looks like: each has a shape of its own, so that it is read without colour. */
-export type Mark = 'still' | 'moving' | 'catching' | 'waiting' | 'paused' | 'halted';
+export type Mark = 'still' | 'moving' | 'catching' | 'waiting' | 'paused' | 'halted' | 'unknown';
 
 /** A destination as the picture shows it. */
 export interface DestinationView {
@@ -29,6 +29,8 @@ export interface DestinationView {
 /** What the words depend on beside the status. `now` is in milliseconds since 1970. */
 export interface DestinationFacts {
   readonly history: History;
+  /** Whether the server answers now; otherwise all of this is how it was. */
+  readonly live: boolean;
   readonly now: number;
 }
 
@@ -37,17 +39,17 @@ const FOLLOWING_SECONDS = 2;
 const FOLLOWING_MIN = 50;
 
 /** Puts what an operator needs to know about a destination into words. */
-export function destinationView(name: string, status: DestinationStatus, { history, now }: DestinationFacts): DestinationView {
+export function destinationView(name: string, status: DestinationStatus, { history, now, live }: DestinationFacts): DestinationView {
   const rate = rateOf(history, ({ destinations }) => destinations[name]?.cursor);
   const inflow = rateOf(history, ({ ledger }) => ledger.durable);
   const queued = status.lag > Math.max(FOLLOWING_MIN, inflow * FOLLOWING_SECONDS);
   return {
     name,
-    mark: markOf(status, queued, rate),
-    words: wordsOf(status, queued, { rate, inflow, now }),
+    mark: live ? markOf(status, queued, rate) : 'unknown',
+    words: live ? wordsOf(status, queued, { rate, inflow, now }) : 'not known',
     lag: status.lag,
     cursor: status.cursor,
-    rate,
+    rate: live ? rate : 0,
     behind: status.lag === 0 ? 'nothing behind' : `${entriesText(status.lag)} behind`,
     head: headOf(status),
     error: status.error,

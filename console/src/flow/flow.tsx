@@ -25,7 +25,7 @@ export function Flow({ status, history, live, actions }: FlowProps) {
     source,
     rate: live ? rateOf(history, (earlier) => earlier.sources[name]?.entries) : 0,
   }));
-  const facts = { history, now: Date.now() };
+  const facts = { history, live, now: Date.now() };
   const destinations = Object.entries(status.destinations).map(([name, destination]) => destinationView(name, destination, facts));
   const span = railSpan(destinations.map(({ lag }) => lag));
   return (
@@ -47,7 +47,7 @@ export function Flow({ status, history, live, actions }: FlowProps) {
         <h3 className="column-title">Ledger</h3>
         <LedgerPanel ledger={status.ledger} rate={live ? rateOf(history, durable) : 0} series={seriesOf(history, BARS, durable)} />
       </div>
-      <Links side="out" states={destinations.map((view) => linkOf(view, live))} />
+      <Links side="out" states={destinations.map(linkOf)} />
       <div className="column column-destinations">
         <div className="column-title">
           <h3>Destinations</h3>
@@ -66,9 +66,9 @@ export function Flow({ status, history, live, actions }: FlowProps) {
   );
 }
 
-function linkOf({ mark, rate }: DestinationView, live: boolean): LinkState {
+function linkOf({ mark, rate }: DestinationView): LinkState {
   if (mark === 'waiting' || mark === 'halted' || mark === 'paused') return 'cut';
-  return live && rate > 0 ? 'moving' : 'still';
+  return rate > 0 ? 'moving' : 'still';
 }
 
 function durable({ ledger }: Status): number {

@@ -8,6 +8,7 @@ const SHAPES: Readonly<Record<Mark, ReactElement>> = {
   waiting: <path d="M8 1.8 14.6 13.6H1.4Z" className="mark-line" />,
   paused: <path d="M4.9 2.6v10.8M11.1 2.6v10.8" className="mark-bars" />,
   halted: <path d="M5 1.6h6L14.4 5v6L11 14.4H5L1.6 11V5Z" className="mark-fill" />,
+  unknown: <path d="M3 3l10 10M13 3 3 13" className="mark-line" />,
 };
 
 /** The shape of a state. The words stand beside it, so it says nothing to those who listen. */

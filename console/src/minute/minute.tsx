@@ -1,4 +1,5 @@
 import type { Demo, DemoStep } from '../api/shapes.ts';
+import { ActionButton } from '../controls/action-button.tsx';
 import { VerdictPanel } from './verdict-panel.tsx';
 
 interface MinuteProps {
@@ -18,15 +19,15 @@ export function Minute({ demo, live, act }: MinuteProps) {
         <h2 id="minute-title">The guided minute</h2>
         <p className="panel-note">{noteOf(demo, steps)}</p>
         <div className="actions">
-          <button type="button" className="button button-first" disabled={!idle} onClick={() => act('play')}>
+          <ActionButton look="first" off={!idle} act={() => act('play')}>
             {steps.some(({ state }) => state === 'done') ? 'Play again' : 'Play'}
-          </button>
-          <button type="button" className="button" disabled={!idle || broken.length > 0} onClick={() => act('compare')}>
+          </ActionButton>
+          <ActionButton off={!idle || broken.length > 0} act={() => act('compare')}>
             Compare everything
-          </button>
-          <button type="button" className="button" disabled={!idle} onClick={() => act('kill')}>
+          </ActionButton>
+          <ActionButton off={!idle} act={() => act('kill')}>
             kill -9
-          </button>
+          </ActionButton>
         </div>
       </div>
       <ol className="steps">

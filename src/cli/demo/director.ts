@@ -3,6 +3,8 @@ import { createActs, verdictText } from './acts.ts';
 import { MINUTE, type MinuteParts } from './minute.ts';
 import type { Place } from './places.ts';
 import type { DemoQuestion, DemoReply, DemoView, StepView, VerdictView } from './question.ts';
+import { statusOf } from './readback.ts';
+import type { Stage } from './stage.ts';
 
 /** Does what the page of the demo asks for, one thing at a time. */
 export interface Director {
@@ -67,6 +69,8 @@ export function createDirector(parts: DirectorParts): Director {
     async answer(question) {
       const refusal = question.action === 'look' ? null : refusalOf(question, busy, stage.places, acts.broken);
       if (refusal !== null) return refusal;
+      const paused = question.action === 'compare' || question.action === 'play' ? await pausedOf(stage) : undefined;
+      if (paused !== undefined) return refuse(`${paused} is paused and cannot catch up: resume it first`);
       if (question.action === 'play') begin('playing', play);
       else if (question.action === 'compare') begin('comparing', async () => void (await compare()));
       else if (question.action === 'kill') begin('playing', kill);
@@ -115,6 +119,11 @@ function refusalOf(
   const [first] = broken;
   if (question.action === 'compare' && first !== undefined) return refuse(`${first} is broken and cannot catch up: repair it first`);
   return null;
+}
+
+async function pausedOf(stage: Stage): Promise<string | undefined> {
+  const destinations = (await statusOf(stage))?.destinations ?? {};
+  return Object.keys(destinations).find((name) => destinations[name]?.state === 'paused');
 }
 
 function refuse(message: string): DemoReply {
