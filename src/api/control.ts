@@ -89,8 +89,8 @@ function unknown(name: string): WaybillError {
   return new WaybillError('DESTINATION_UNKNOWN', `there is no destination ${shown(name)}`);
 }
 
-/** These verbs have nothing to say beside their path. What a body says would be ignored, so there may be none but an empty object. */
-async function refuseContent(call: Call): Promise<void> {
+/** For routes that have nothing to say beside their path. What a body says would be ignored, so there may be none but an empty object. */
+export async function refuseContent(call: Call): Promise<void> {
   const text = (await call.body()).toString().trim();
   if (text === '') return;
   if (call.header('content-type')?.toLowerCase() !== 'application/json') {

@@ -21,10 +21,11 @@ import type { IngestParts } from './ingest.ts';
 import { ingest, ingestAbout } from './ingest.ts';
 import { type Metrics, metricsAbout } from './metrics.ts';
 import { type ReloadParts, reloadAbout, reloadConfiguration } from './reload.ts';
+import { confirmClock, confirmClockAbout, type RetentionParts } from './retention.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 
 /** What the routes need. */
-export interface RouteParts extends IngestParts, ControlParts, ReloadParts {
+export interface RouteParts extends IngestParts, ControlParts, ReloadParts, RetentionParts {
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve'>;
   /** Whether the ledger has failed for good. */
   readonly ledgerFailed: () => boolean;
@@ -52,6 +53,7 @@ export const ROUTES: readonly Route[] = [
   verbRoute('resume'),
   verbRoute('retry'),
   { method: 'POST', path: '/v1/reload', need: 'control', about: reloadAbout, take: reloadConfiguration },
+  { method: 'POST', path: '/v1/retention/confirm', need: 'control', about: confirmClockAbout, take: confirmClock },
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
   { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },
   { method: 'GET', path: '/readyz', need: 'open', about: readyzAbout, take: (call, { ledger }) => readyz(call, ledger) },

@@ -38,6 +38,8 @@ export interface ApiOptions {
   readonly observers?: Observers;
   /** Reads the configuration again. */
   readonly reload: ReloadParts['reload'];
+  /** Declares that the clock is right. Answers whether that was in doubt. */
+  confirmClock(): Promise<boolean>;
   /** The built page, which is served at `/`; without it that path says how to build it. */
   readonly console?: readonly ConsoleFile[];
   /** Routes of a program that puts the API into something larger, such as the demo. They come with the page's word `demo`. */
@@ -157,6 +159,7 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () 
       status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
       destination: (name) => options.destination(name),
       reload: (request) => options.reload(request),
+      confirmClock: () => options.confirmClock(),
       ledgerFailed: () => ledgerFailed,
     },
     findRouteFor: ({ tokens }) =>

@@ -87,6 +87,22 @@ const ledger = z.object({
     rebuilding: z.boolean().describe('Whether it is being made again.'),
   }),
   damage: z.string().nullable().describe('What the check of older segments found.'),
+  retention: z
+    .object({
+      state: z.enum(['off', 'idle', 'held']).describe('`held`: something has to go and cannot.'),
+      held_by: z
+        .object({
+          kind: z
+            .enum(['destination', 'removed', 'identities', 'tree', 'clock', 'snapshots'])
+            .describe('What holds it. `removed`: a destination that is no longer configured and was not forgotten.'),
+          name: z.string().describe('Which destination; empty for all else.'),
+          index: whole('The oldest entry that has to stay; for the clock the entry about its step.'),
+        })
+        .nullable()
+        .describe('Who or what holds it.'),
+      removed: whole('Entries that were removed since the start.'),
+    })
+    .describe('What becomes of old entries.'),
 });
 
 /** What `GET /v1/status` answers. */

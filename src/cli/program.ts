@@ -5,6 +5,7 @@ import { addControl } from './control.ts';
 import { addDemo } from './demo.ts';
 import { addInit } from './init.ts';
 import { addReload } from './reload.ts';
+import { addRetention } from './retention.ts';
 import { addRun } from './run.ts';
 import { addSchema } from './schema.ts';
 import { addStatus } from './status.ts';
@@ -20,7 +21,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, addReload, addToken, addSchema, addBench])
-    add(program, terminal, done);
+  const rest = [addReload, addRetention, addToken, addSchema, addBench];
+  for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

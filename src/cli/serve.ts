@@ -98,6 +98,7 @@ async function serve(pipeline: Pipeline, ports: OpenPorts, { stopping, hangup, e
         if (reloader === null) throw new WaybillError('OVERLOADED', 'the process is still being started');
         return reloader.reload({ how: 'request', name: token }, trial);
       },
+      confirmClock: () => pipeline.confirmClock(),
       console: readConsoleFiles(),
       ...(extraRoutes === undefined ? {} : { extraRoutes }),
     });

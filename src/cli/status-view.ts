@@ -16,6 +16,14 @@ const view = z.looseObject({
     head: z.looseObject({ size: z.int(), root: z.string() }).nullish(),
     bytes: z.looseObject({ used: z.number() }).nullish(),
     damage: z.string().nullish(),
+    beginning: z.int().nullish(),
+    days_left: z.number().nullish(),
+    retention: z
+      .looseObject({
+        state: z.string(),
+        held_by: z.looseObject({ kind: z.string(), name: z.string(), index: z.int() }).nullable(),
+      })
+      .nullish(),
   }),
   sources: z.record(z.string(), z.looseObject({})),
   destinations: z.record(z.string(), destination),

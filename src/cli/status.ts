@@ -55,12 +55,31 @@ export function statusLines({ ledger, sources, destinations, reload }: StatusVie
   return [
     `ledger ${ledger.origin}: ${countText(ledger.durable)} entries${ledger.bytes ? `, ${sizeText(ledger.bytes.used)} on disk` : ''}`,
     ...(ledger.head ? [`tree: root ${ledger.head.root} over ${countText(ledger.head.size)} entries`] : []),
+    ...retentionLines(ledger),
     ...(ledger.damage ? [`DAMAGE: ${ledger.damage}`] : []),
     ...(reload?.error ? [`the changed configuration of ${reload.at} is NOT at work: ${reload.error.code}: ${reload.error.message}`] : []),
     `sources: ${Object.keys(sources).join(', ') || 'none'}`,
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
     ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),
   ];
+}
+
+function retentionLines({ beginning, days_left: daysLeft, retention }: StatusView['ledger']): string[] {
+  const held = retention?.held_by ?? null;
+  return [
+    ...(beginning ? [`oldest retained entry: ${countText(beginning)}`] : []),
+    ...(typeof daysLeft === 'number' ? [`the space lasts ${countText(Math.floor(daysLeft))} more days at the rate since the start`] : []),
+    ...(held === null ? [] : [`RETENTION IS HELD: ${heldText(held)}`]),
+  ];
+}
+
+function heldText({ kind, name, index }: { readonly kind: string; readonly name: string; readonly index: number }): string {
+  if (kind === 'destination') return `${name} needs entry ${index} and later ones; repair it, or give it max_lag`;
+  if (kind === 'removed')
+    return `${name} is no longer configured and needs entry ${index}; \`waybill destination forget ${name}\` lets go of it`;
+  if (kind === 'clock') return `the clock stepped (entry ${index}); when it is right: \`waybill retention confirm\``;
+  if (kind === 'identities') return `the index of identities is written up to entry ${index} first; nothing to do`;
+  return 'the newest segments are always kept; nothing to do';
 }
 
 function notesOn(name: string, { error, counters }: StatusView['destinations'][string]): string[] {

@@ -32,6 +32,8 @@ export interface LedgerConfig {
   readonly segmentBytes: number;
   /** The part of the ledger that only control entries and the journal may use. */
   readonly reservedBytes: number;
+  /** What retention removes; `null` for what is no reason to remove anything. */
+  readonly retain: { readonly ageMs: number | null; readonly bytes: number | null };
 }
 
 /** Where the API listens, and who may do what. */
@@ -155,6 +157,9 @@ export type Start =
   /** The first entry that was received at this time or later, in milliseconds since 1970. */
   | { readonly at: 'time'; readonly timeMs: number };
 
+/** How far a destination may be behind: by the age of the entry that it needs next, or by the bytes of ledger from there on. */
+export type MaxLag = { readonly by: 'age'; readonly ms: number } | { readonly by: 'bytes'; readonly bytes: number };
+
 /** One destination. `settings` is what its sink's own schema made of its own keys. */
 export interface DestinationConfig {
   readonly name: string;
@@ -174,5 +179,7 @@ export interface DestinationConfig {
   readonly targetChanged: 'continue' | 'restart' | null;
   /** The destination whose cursor it takes over; `null`: none. */
   readonly renamedFrom: string | null;
+  /** How far it may be behind before retention no longer waits for it; `null`: it always waits. */
+  readonly maxLag: MaxLag | null;
   readonly settings: unknown;
 }

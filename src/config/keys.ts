@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from '../contracts/quantities.ts';
 import { NAME_PATTERN } from '../contracts/units.ts';
-import type { ListenAddress, Start } from './config.ts';
+import type { ListenAddress, MaxLag, Start } from './config.ts';
 
 const TIME = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
 const ORIGIN = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[A-Za-z0-9._~-]+)*$/;
@@ -28,6 +28,20 @@ function quantity(pattern: RegExp, parse: (text: string) => number | null, what:
       return z.NEVER;
     });
 }
+
+/** How far a destination may be behind: a duration or a size. */
+export const maxLag = z.string({ error: 'expected a duration such as 7d, or a size such as 50GiB' }).transform((text, context): MaxLag => {
+  const ms = parseDuration(text);
+  if (ms !== null && ms >= 60_000) return { by: 'age', ms };
+  const bytes = parseSize(text);
+  if (bytes !== null && bytes >= 1_048_576) return { by: 'bytes', bytes };
+  const small = ms !== null || bytes !== null;
+  context.addIssue({
+    code: 'custom',
+    message: small ? 'too small: at least 1m or 1MiB' : 'expected a duration such as 7d, or a size such as 50GiB',
+  });
+  return z.NEVER;
+});
 
 /** A whole number, also as digits, because a reference to the environment gives text. */
 export function count(min: number, max: number) {

@@ -98,9 +98,9 @@ function partChanges<Part extends { readonly name: string }>(
   };
 }
 
-/** A destination without what is only read when it has no cursor. */
+/** A destination without what is only read when it has no cursor, and what only retention reads. */
 function whileOpen(config: DestinationConfig): unknown {
-  return { ...config, start: null };
+  return { ...config, start: null, maxLag: null };
 }
 
 function listenersOf({ api }: Config): readonly { readonly name: string }[] {

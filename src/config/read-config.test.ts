@@ -62,6 +62,7 @@ const GOOD = `ledger:
   origin: acme.example/audit
   path: ./data
   limit: 2GiB
+  retain: { age: 400d, bytes: 1GiB }
 api:
   listen: 127.0.0.1:0
   tokens:
@@ -75,7 +76,7 @@ destinations:
     secret: literal-secret-value
     start: now
     batch: { entries: "\${ENTRIES:-7}", wait: 250ms }
-  local: { type: lines, path: out/audit.ndjson, start: 12, in_flight: 4, on_reject: quarantine }
+  local: { type: lines, path: out/audit.ndjson, start: 12, in_flight: 4, on_reject: quarantine, max_lag: 7d }
 `;
 
 function read(text: string, environment: Readonly<Record<string, string>> = { TOKEN: 'a-token-that-is-long-enough' }) {
@@ -116,6 +117,7 @@ describe('a configuration', () => {
         limitBytes: 2_147_483_648,
         segmentBytes: 67_108_864,
         reservedBytes: 4_194_304,
+        retain: { ageMs: 34_560_000_000, bytes: 1_073_741_824 },
       },
       api: {
         listeners: [{ listen: { host: '127.0.0.1', port: 0 }, serve: PURPOSES, tls: null, cleartext: false }],
@@ -151,6 +153,7 @@ describe('a configuration', () => {
           control: 'all',
           targetChanged: null,
           renamedFrom: null,
+          maxLag: null,
           settings: { url: 'https://hook.example/in', secret: 'literal-secret-value' },
         },
         {
@@ -167,6 +170,7 @@ describe('a configuration', () => {
           control: 'all',
           targetChanged: null,
           renamedFrom: null,
+          maxLag: { by: 'age', ms: 604_800_000 },
           settings: { path: '/etc/acme/out/audit.ndjson' },
         },
       ],
@@ -204,16 +208,22 @@ describe('a configuration', () => {
     ['limit: 2GiB', 'limit: 2048', '/etc/acme/waybill.yaml:4:10 ledger.limit: expected a size such as 5MiB'],
     ['limit: 2GiB', 'limit: 1KiB', /ledger\.limit: too small/],
     ['limit: 2GiB', 'limit: 16MiB\n  reserve: 5MiB', /ledger\.limit: too small: ledger\.reserve and 12 MiB beside it/],
+    ['bytes: 1GiB', 'bytes: 128MiB', /ledger\.retain\.bytes: too small: .* at least 4 segments of 64 MiB/],
+    ['bytes: 1GiB', 'bytes: 2GiB', /ledger\.retain\.bytes: too large: senders would be refused before anything is removed; at most/],
+    ['age: 400d', 'age: 1s', /ledger\.retain\.age: too small/],
+    ['  retain: { age: 400d, bytes: 1GiB }\n', '', /destinations\.local\.max_lag: has no effect: without ledger\.retain/],
+    ['max_lag: 7d', 'max_lag: much', /max_lag: expected a duration such as 7d, or a size such as 50GiB/],
+    ['max_lag: 7d', 'max_lag: 1KiB', /max_lag: too small: at least 1m or 1MiB/],
     ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],
     ['acme.example/audit', 'https://acme.example/audit', /ledger\.origin: expected a URL without a scheme/],
     [
       'type: post',
       'type: posd',
-      '/etc/acme/waybill.yaml:13:11 destinations.hook.type: no such destination; there is post, lines; did you mean post?',
+      '/etc/acme/waybill.yaml:14:11 destinations.hook.type: no such destination; there is post, lines; did you mean post?',
     ],
     ['    type: post\n', '', /destinations\.hook\.type: missing; there is post, lines/],
-    ['secret: literal', 'secrets: literal', '/etc/acme/waybill.yaml:15:5 destinations.hook.secrets: unknown key; did you mean secret?'],
-    ['wait: 250ms', 'wiat: 250ms', /:17:40 destinations\.hook\.batch\.wiat: unknown key; did you mean wait\?/],
+    ['secret: literal', 'secrets: literal', '/etc/acme/waybill.yaml:16:5 destinations.hook.secrets: unknown key; did you mean secret?'],
+    ['wait: 250ms', 'wiat: 250ms', /:18:40 destinations\.hook\.batch\.wiat: unknown key; did you mean wait\?/],
     ['start: now', 'start: soon', /destinations\.hook\.start: expected beginning, now, an index, or a time/],
     ['    start: now\n', '', /destinations\.hook\.start: missing/],
     ['on_reject: quarantine', 'on_reject: quarantene', /on_reject: expected halt, quarantine; did you mean quarantine\?/],
@@ -225,7 +235,7 @@ describe('a configuration', () => {
     ['sources: [app]', 'sources: [apps]', /api\.tokens\.0\.sources\.0: there is no source apps; did you mean app\?/],
     ['role: producer', 'role: producr', /api\.tokens\.0\.role: expected producer, viewer, auditor, operator; did you mean producer\?/],
     ['role: producer', 'role: viewer', /api\.tokens\.0\.sources: only a token with the role producer/],
-    ['"${TOKEN}"', '"${TOKAN}"', '/etc/acme/waybill.yaml:8:63 api.tokens.0.token: the environment variable TOKAN is not set'],
+    ['"${TOKEN}"', '"${TOKAN}"', '/etc/acme/waybill.yaml:9:63 api.tokens.0.token: the environment variable TOKAN is not set'],
     ['"${TOKEN}"', '"${file:gone}"', /api\.tokens\.0\.token: cannot read the file \/etc\/acme\/gone/],
     ['"${TOKEN}"', '"${TOKEN"', /api\.tokens\.0\.token: a reference is not closed/],
     ['"${TOKEN}"', 'short', /api\.tokens\.0\.token: expected at least 16 characters/],

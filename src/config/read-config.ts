@@ -85,6 +85,7 @@ class Reading {
         limitBytes: ledger.limit ?? null,
         segmentBytes: ledger.segment,
         reservedBytes: ledger.reserve,
+        retain: { ageMs: ledger.retain.age ?? null, bytes: ledger.retain.bytes ?? null },
       },
       api: apiConfig(api),
       sources,
@@ -147,6 +148,7 @@ class Reading {
       control: keys.control,
       targetChanged: keys.target_changed ?? null,
       renamedFrom: keys.renamed_from ?? null,
+      maxLag: keys.max_lag ?? null,
       settings,
     };
   }

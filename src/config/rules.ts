@@ -35,9 +35,28 @@ function fault(path: ConfigPath, message: string, suggestion: string | null = nu
 /** Beside its reserve a ledger writes space ahead, so a smaller limit would refuse the first event. */
 const SPACE_MIN = 12 * 1_048_576;
 
-function ledgerFaults({ ledger }: Config): PathFault[] {
-  if (ledger.limitBytes === null || ledger.limitBytes >= ledger.reservedBytes + SPACE_MIN) return [];
-  return [fault(['ledger', 'limit'], `too small: ledger.reserve and ${sizeText(SPACE_MIN)} beside it have to fit`)];
+/** How many segments are always there: the one that is written to, the next one, and those that the snapshots need. */
+const SEGMENTS_MIN = 4;
+
+function ledgerFaults({ ledger, destinations }: Config): PathFault[] {
+  const { limitBytes, reservedBytes, segmentBytes, retain } = ledger;
+  const faults: PathFault[] = [];
+  if (limitBytes !== null && limitBytes < reservedBytes + SPACE_MIN)
+    faults.push(fault(['ledger', 'limit'], `too small: ledger.reserve and ${sizeText(SPACE_MIN)} beside it have to fit`));
+  if (retain.bytes !== null && retain.bytes < SEGMENTS_MIN * segmentBytes) {
+    const least = `${SEGMENTS_MIN} segments of ${sizeText(segmentBytes)} (ledger.segment)`;
+    faults.push(fault(['ledger', 'retain', 'bytes'], `too small: whole segments are removed, and at least ${least} have to fit`));
+  }
+  if (retain.bytes !== null && limitBytes !== null && retain.bytes + segmentBytes > limitBytes) {
+    const most = `ledger.limit less one segment, ${sizeText(limitBytes - segmentBytes)}`;
+    faults.push(fault(['ledger', 'retain', 'bytes'], `too large: senders would be refused before anything is removed; at most ${most}`));
+  }
+  if (retain.bytes !== null || retain.ageMs !== null) return faults;
+  const useless = destinations.filter(({ maxLag }) => maxLag !== null);
+  return [
+    ...faults,
+    ...useless.map(({ name }) => fault(['destinations', name, 'max_lag'], 'has no effect: without ledger.retain nothing is ever removed')),
+  ];
 }
 
 function sourceFaults(source: Config['sources'][number]): PathFault[] {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { api } from './api-schema.ts';
-import { count, duration, name, origin, size, start } from './keys.ts';
+import { count, duration, maxLag, name, origin, size, start } from './keys.ts';
 
 const ledger = z
   .strictObject({
@@ -13,6 +13,17 @@ const ledger = z
     reserve: size(65_536, 1_073_741_824)
       .prefault('4MiB')
       .describe('Part of the ledger that only control entries and the delivery journal may use.'),
+    retain: z
+      .strictObject({
+        age: duration(60_000, 36_500 * 86_400_000)
+          .optional()
+          .describe('Entries older than this may be removed.'),
+        bytes: size(1_048_576).optional().describe('What the ledger may take before its oldest entries are removed. It is below `limit`.'),
+      })
+      .default({})
+      .describe(
+        'What may be removed: whole segments, the oldest first, when either key allows it and no destination needs them. Absent: nothing ever.',
+      ),
   })
   .describe('The ledger: one order of entries on this disk.');
 
@@ -78,6 +89,11 @@ export const destinationKeys = z.strictObject({
   renamed_from: name
     .optional()
     .describe('The name that this destination had: it takes over the cursor, once, at a start. Without it a new name begins by `start`.'),
+  max_lag: maxLag
+    .optional()
+    .describe(
+      'How far it may be behind, as a duration or a size, before retention stops waiting for it and detaches it. Absent: it always waits.',
+    ),
 });
 
 /** The whole file. Sources and destinations are looked at one by one, because their type says which keys they have. */

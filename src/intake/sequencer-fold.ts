@@ -19,13 +19,15 @@ import { asBuffer } from './sequencer-work.ts';
 /** What an entry adds to the fold; most entries add nothing. */
 export type Observed =
   | { readonly kind: 'seq'; readonly source: string; readonly mark: ProducerMark; readonly receivedAtMs: number }
-  | { readonly kind: 'control'; readonly index: Index; readonly id: string; readonly due: DueGap | null };
+  | { readonly kind: 'control'; readonly index: Index; readonly id: string; readonly type: unknown; readonly due: DueGap | null };
 
 /** The fold of the durable entries. */
 export interface IntakeFold {
   readonly producers: Producers;
   /** The index of the control entry with this identity, as far back as `CONTROL_KEYS_MAX` of them. */
   controlEntry(id: string): Index | undefined;
+  /** The newest entry about a step of the clock that no operator has confirmed; `null` when the clock can be trusted. */
+  clockDoubt(): Index | null;
   /**
    * Notes that the next `count` entries were numbered, and what they add. It adds them once the function that it returns has been called,
    * and all that were numbered before have become durable too.
@@ -34,6 +36,9 @@ export interface IntakeFold {
   /** The state as text, for a snapshot of the ledger. */
   text(): string;
 }
+
+/** The type of the control entry by which an operator confirms the clock after a step. */
+export const CLOCK_CONFIRMED = 'clock.confirmed';
 
 /** The journal key of the state. */
 export const FOLD_KEY = 'intake';
@@ -47,6 +52,8 @@ interface FoldState {
   readonly notTracked: number;
   readonly producers: readonly ProducerRow[];
   readonly controls: readonly (readonly [string, number])[];
+  /** Absent in states of before retention. */
+  readonly clockDoubt?: number | null;
 }
 
 type FoldLedger = Pick<Ledger, 'size' | 'beginning' | 'read' | 'journal'>;
@@ -75,7 +82,7 @@ export function controlId(type: string, key: string): string {
 export function observeControl(index: Index, id: string, event: Readonly<Record<string, unknown>>): Observed {
   const type = event['type'];
   const isGap = type === 'producer.gap' || type === 'producer.gap_closed';
-  return { kind: 'control', index, id, due: isGap ? { type, facts: event as unknown as GapFacts } : null };
+  return { kind: 'control', index, id, type, due: isGap ? { type, facts: event as unknown as GapFacts } : null };
 }
 
 function loadState(ledger: FoldLedger): FoldState {
@@ -92,6 +99,7 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
   const producers = createProducers();
   producers.restore(state.producers, state.notTracked);
   const controls = new Map<string, Index>(state.controls.map(([id, index]) => [id, asIndex(index)]));
+  let clockDoubt: Index | null = state.clockDoubt === undefined || state.clockDoubt === null ? null : asIndex(state.clockDoubt);
   let size = state.size;
   let numberedSize = state.size;
   /** Runs in the order of their numbers, as long as one before them, or they themselves, may still be lost. */
@@ -104,6 +112,8 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
       return;
     }
     if (observed.due !== null) producers.declared(observed.due);
+    if (observed.type === 'clock') clockDoubt = observed.index;
+    if (observed.type === CLOCK_CONFIRMED) clockDoubt = null;
     if (!observed.id.includes(':')) return;
     controls.set(observed.id, observed.index);
     const [oldest] = controls.keys();
@@ -114,6 +124,7 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
     producers,
     size: () => asSize(size),
     controlEntry: (id) => controls.get(id),
+    clockDoubt: () => clockDoubt,
     numbered(first, count, observed) {
       assert(first === numberedSize, `runs follow each other: entry ${first} came at ${numberedSize}`);
       numberedSize = first + count;
@@ -130,7 +141,14 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
     },
     text() {
       const { notTracked } = producers.status();
-      return JSON.stringify({ v: 1, size, notTracked, producers: producers.rows(), controls: [...controls] } satisfies FoldState);
+      return JSON.stringify({
+        v: 1,
+        size,
+        notTracked,
+        producers: producers.rows(),
+        controls: [...controls],
+        clockDoubt,
+      } satisfies FoldState);
     },
   };
 }

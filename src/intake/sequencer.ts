@@ -19,7 +19,7 @@ import type { IntakeIdentities, Sequencer } from './sequencer-append.ts';
 import { createSequencer } from './sequencer-append.ts';
 import type { ControlEntries, ControlFact } from './sequencer-control.ts';
 import { createControlEntries } from './sequencer-control.ts';
-import { openFold } from './sequencer-fold.ts';
+import { CLOCK_CONFIRMED, openFold } from './sequencer-fold.ts';
 import { createPlaceTable } from './sequencer-places.ts';
 import type { SourceRules, Submission, Submitted } from './sequencer-submission.ts';
 import { asBuffer } from './sequencer-work.ts';
@@ -70,6 +70,12 @@ export interface Intake extends Sequencer {
    * was checked by, so whoever checks events has to submit them without a wait in between.
    */
   changeSources(sources: ReadonlyMap<string, SourceRules>): void;
+  /**
+   * The newest entry about a step of the clock that nobody has confirmed since, also over restarts; `null` when the clock can be trusted.
+   */
+  clockDoubt(): Index | null;
+  /** Declares that an operator has looked at the clock: it is right. */
+  confirmClock(): Promise<Index>;
   readonly refused: RefusedEvents;
   status(): IntakeStatus;
   /** Resolves with the reason once a promise of this program was broken in the background, and never otherwise: the process has to stop. */
@@ -120,6 +126,8 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
       return checkBody(body, shape, rules, countMax);
     },
     submit: async (submission, signal) => (await sequencer.sequence(submission, signal)).durable,
+    clockDoubt: () => fold.clockDoubt(),
+    confirmClock: () => controls.append({ type: CLOCK_CONFIRMED, facts: { clock: fold.clockDoubt(), wall: timeText(clock.now()) } }),
     control: (type, facts, key) => controls.append({ type, facts, ...(key === undefined ? {} : { key }) }),
     changeSources: (changed) => changeTo(sources, changed),
     status: () => ({ sources: counts.all(ledger), producers: fold.producers.status(), refusedBytes: refused.bytes() }),

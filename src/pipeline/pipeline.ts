@@ -13,6 +13,7 @@ import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
 import { openRemoved, type RemovedDestinations } from './removed.ts';
+import { startRetention } from './retention.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
 import { firstReceivedFrom } from './start-index.ts';
@@ -37,6 +38,8 @@ export interface Pipeline {
   /** The first index that was received at a time (milliseconds since 1970) or later; the size of the ledger when there is none. */
   indexAt(timeMs: number): Promise<Index>;
   status(): PipelineStatus;
+  /** An operator says that the clock is right after it stepped: retention by age goes on. Answers whether that was in doubt. */
+  confirmClock(): Promise<boolean>;
   /**
    * Goes over to another configuration by its plan, which has nothing refused: only what is named there is touched. Rejects with `RELOAD_FAILED`,
    * and everything is as before, when a part cannot be started. One change at a time, and none during a stop.
@@ -77,6 +80,9 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   const pulled = new PartSet(sourceKind(ledger, intake, ports, ports.observers), watchdog);
   opened.push(() => pulled.stopAll(0));
   for (const source of pulledOf(config)) await pulled.start(source);
+  let current = config;
+  const retention = startRetention({ ...core, ports, config: () => current, destinations: destinations.parts });
+  opened.push(() => retention.close());
   const scrubbing = startScrubbing(ledger, ports);
   opened.push(() => scrubbing.close());
   const space = await watchFreeSpace(config.ledger.path, ports);
@@ -85,7 +91,6 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   await note.note(config.shown, { how: 'start' });
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
-  let current = config;
   const removed = openRemoved(ledger, intake, (name) => current.destinations.some((destination) => destination.name === name));
   return {
     ledger,
@@ -104,10 +109,13 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
         destinations: destinations.parts,
         removed: removed.list(),
         damage: scrubbing.damage(),
+        retention: retention.status(),
+        retainBytes: current.ledger.retain.bytes,
         limitBytes: current.ledger.limitBytes,
         freeBytes: space.bytes(),
         openMs: ports.clock.monotonic() - openedAt,
       }),
+    confirmClock: () => retention.confirmClock(),
     async change(next, plan, by) {
       await changeParts({ sources: pulled, destinations, intake, ledger }, plan, changeable(current), changeable(next)).catch(
         (error: unknown) => {

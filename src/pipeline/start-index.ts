@@ -27,7 +27,8 @@ export async function firstReceivedFrom(timeMs: number, ledger: Pick<Ledger, 're
   return asIndex(low);
 }
 
-async function receivedAt(index: Index, ledger: Pick<Ledger, 'read'>): Promise<number> {
+/** When the entry at an index was received, in milliseconds since 1970. */
+export async function receivedAt(index: Index, ledger: Pick<Ledger, 'read'>): Promise<number> {
   const { bytes, starts, ends } = await ledger.read(index, { entries: 1, bytes: 1 });
   const entry = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return receivedAtOf(entry, readEntry(entry, starts[0] ?? 0, ends[0] ?? 0));

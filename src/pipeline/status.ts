@@ -3,6 +3,7 @@ import type { Intake, SourceCounts } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { OpenIdentities } from '../ledger/identities/identities.ts';
 import type { TreeHead } from '../tree/follower.ts';
+import type { RetentionStatus } from './retention.ts';
 
 /** The whole pipeline as an operator sees it: the answer of `GET /v1/status`. */
 export interface PipelineStatus {
@@ -16,11 +17,15 @@ export interface PipelineStatus {
     readonly head: TreeHead;
     /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
     readonly bytes: { readonly used: number; readonly limit: number | null; readonly free: number | null };
-    /** How long the free space lasts at the rate since the start; `null` when nothing was written yet or nobody knows what is free. */
+    /**
+     * How long the free space lasts at the rate since the start; `null` when nothing was written yet, when nobody knows what is free, and while
+     * retention keeps the ledger below `retain.bytes`.
+     */
     readonly days_left: number | null;
     readonly identities: { readonly entries: number; readonly rebuilding: boolean };
     /** What the check of older segments found; `null` while all is well. */
     readonly damage: string | null;
+    readonly retention: RetentionStatus;
   };
   readonly sources: Readonly<Record<string, SourceCounts & { readonly entries: number }>>;
   readonly producers: ReturnType<Intake['status']>['producers'];
@@ -37,6 +42,9 @@ export interface StatusParts {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly removed: ReadonlyMap<string, DestinationStatus>;
   readonly damage: string | null;
+  readonly retention: RetentionStatus;
+  /** What retention lets the ledger take; `null` when that is no reason to remove anything. */
+  readonly retainBytes: number | null;
   readonly limitBytes: number | null;
   /** What the file system still takes. */
   readonly freeBytes: number | null;
@@ -50,6 +58,8 @@ const DAY_MS = 86_400_000;
 export function pipelineStatus(parts: StatusParts): PipelineStatus {
   const { ledger, identities, intake, tree, destinations, damage, limitBytes } = parts;
   const { used, placed } = ledger.space();
+  // What is removed in time leaves the space as it is.
+  const steady = parts.retainBytes !== null && parts.retention.state === 'idle';
   const { entries, rebuilding } = identities.facts();
   const { sources, producers, refusedBytes } = intake.status();
   const free = freeBytes(used, parts);
@@ -61,9 +71,10 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
       beginning: ledger.beginning(),
       head: tree.head(),
       bytes: { used, limit: limitBytes, free },
-      days_left: placed === 0 || free === null ? null : free / (placed / Math.max(1, parts.openMs)) / DAY_MS,
+      days_left: placed === 0 || free === null || steady ? null : free / (placed / Math.max(1, parts.openMs)) / DAY_MS,
       identities: { entries, rebuilding },
       damage,
+      retention: parts.retention,
     },
     sources: Object.fromEntries(sources),
     producers,

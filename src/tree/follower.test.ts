@@ -11,7 +11,7 @@ import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
 import { openTree, type Tree } from './follower.ts';
 import { sha256, treeJobs } from './grow.ts';
 
-type Followed = Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>;
+type Followed = Pick<Ledger, 'read' | 'size' | 'waitBeyond' | 'register'> & { beginning: Ledger['beginning'] };
 
 /** A ledger that holds `entry 0`, `entry 1` … and grows when it is told to. */
 function growingLedger(): Followed & { grow(by: number): void; reads: number[] } {
@@ -29,6 +29,7 @@ function growingLedger(): Followed & { grow(by: number): void; reads: number[] }
     },
     size: () => asSize(grower.size),
     beginning: () => asIndex(0),
+    register: memoryRegister(),
     async read(from, limits): Promise<Batch> {
       reads.push(from);
       const through = from + Math.min(grower.size - from, limits.entries, 100);
@@ -41,6 +42,17 @@ function growingLedger(): Followed & { grow(by: number): void; reads: number[] }
         await Promise.race([grown.promise, aborted]);
       }
       return asSize(grower.size);
+    },
+  };
+}
+
+function memoryRegister(): Ledger['register'] {
+  const values = new Map<string, string>();
+  return {
+    get: (key) => values.get(key) ?? null,
+    async set(key, value, expected) {
+      assert.equal(values.get(key) ?? null, expected);
+      values.set(key, value);
     },
   };
 }
@@ -97,6 +109,33 @@ describe('the tree that follows the ledger', () => {
       assert.deepEqual(again.head(), { size: 257, root: rootOf(257) });
       assert.equal(ledger.reads[0], 250);
       await again.close();
+    } finally {
+      await disk.close();
+      rmSync(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('goes on from the pinned edge when its own files are lost and older entries are no longer there', async () => {
+    const directory = mkdtempSync(`${tmpdir()}/waybill-tree-`);
+    const disk = openDisk();
+    const ledger = growingLedger();
+    ledger.grow(250);
+    try {
+      const tree = await openTree(directory, ledger, { clock, disk, background, log });
+      await reached(tree, 250);
+      assert.deepEqual([await tree.pin(), await tree.pin()], [250, 250]);
+      await tree.close();
+      rmSync(`${directory}/edge`);
+      ledger.beginning = () => asIndex(200);
+      ledger.reads.length = 0;
+      ledger.grow(7);
+      const again = await openTree(directory, ledger, { clock, disk, background, log });
+      await reached(again, 257);
+      assert.deepEqual([again.head().root, ledger.reads[0]], [rootOf(257), 250]);
+      await again.close();
+      rmSync(`${directory}/edge`);
+      ledger.beginning = () => asIndex(251);
+      await assert.rejects(openTree(directory, ledger, { clock, disk, background, log }), { code: 'LEDGER_CORRUPT' });
     } finally {
       await disk.close();
       rmSync(directory, { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import { crc32c } from '@node-rs/crc32';
-import { isWaybillError } from '../contracts/errors.ts';
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
-import { asIndex, asSize } from '../contracts/units.ts';
+import { asIndex, asSize, type Size } from '../contracts/units.ts';
 import type { Edge } from '../tlog/edge.ts';
 import { EMPTY_EDGE, rootHash } from '../tlog/edge.ts';
 import { GROW_JOB, type GrowInput, sha256 } from './grow.ts';
@@ -19,6 +19,12 @@ const GATHER_MS = 25;
 /** The edge is stored after this many entries, so that a start hashes at most so many again. */
 const STORE_EVERY = 1 << 20;
 
+/** The register key of the pinned edge. */
+const PIN_KEY = 'tree.edge';
+
+/** What the tree needs of the ledger. */
+export type FollowedLedger = Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond' | 'register'>;
+
 /** A head of the tree that was computed and not signed: the root over the first `size` entries, in base64. */
 export interface TreeHead {
   readonly size: number;
@@ -29,6 +35,11 @@ export interface TreeHead {
 export interface Tree {
   /** The newest head that was computed. It covers only durable entries. */
   head(): TreeHead;
+  /**
+   * Puts the edge into the ledger's own register, and answers how many entries it covers: the tree never needs them again, also when its
+   * own files are lost, so retention may remove them.
+   */
+  pin(): Promise<Size>;
   /** Resolves with the reason when following ended by an error, and never otherwise. */
   readonly failed: Promise<Error>;
   /** Stores the edge and stops. */
@@ -37,11 +48,12 @@ export interface Tree {
 
 /**
  * Follows the ledger in order, off the acknowledgement path: only durable entries are hashed, in the background, and nobody waits for it.
- * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything that is retained is hashed again.
+ * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything is hashed again, from the first entry or from the
+ * edge that was pinned before retention removed the ones below.
  */
 export async function openTree(
   directory: string,
-  ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond'>,
+  ledger: FollowedLedger,
   ports: Pick<Ports, 'clock' | 'disk' | 'background' | 'log'>,
 ): Promise<Tree> {
   await ports.disk.makeDirectory(directory);
@@ -85,6 +97,12 @@ export async function openTree(
       }
       return head;
     },
+    async pin() {
+      const pinned = ledger.register.get(PIN_KEY);
+      const { size } = edge;
+      if (parseEdge(pinned)?.size !== size) await ledger.register.set(PIN_KEY, edgeText(edge), pinned);
+      return asSize(size);
+    },
     failed: failed.promise,
     async close() {
       stop.abort(new Error('the tree is closed'));
@@ -94,13 +112,24 @@ export async function openTree(
   };
 }
 
-/** The stored edge when it is whole and the ledger still has every entry under it; else the empty one. */
-async function loadEdge(ports: Pick<Ports, 'disk' | 'log'>, file: string, ledger: Pick<Ledger, 'size' | 'beginning'>): Promise<Edge> {
-  if ((await ports.disk.length(file)) === null) return EMPTY_EDGE;
-  const edge = parseEdge(await readAll(ports, file));
-  if (edge !== null && edge.size <= ledger.size()) return edge;
-  ports.log.warn('the stored edge of the tree is not usable; the tree is built again', { file });
-  return EMPTY_EDGE;
+/** The stored edge when it is whole and the ledger still has what follows it; else the pinned one; else the empty one. */
+async function loadEdge(
+  ports: Pick<Ports, 'disk' | 'log'>,
+  file: string,
+  ledger: Pick<Ledger, 'size' | 'beginning' | 'register'>,
+): Promise<Edge> {
+  const usable = (edge: Edge | null): edge is Edge => edge !== null && edge.size <= ledger.size() && edge.size >= ledger.beginning();
+  if ((await ports.disk.length(file)) !== null) {
+    const edge = parseEdge(checkedText(await readAll(ports, file)));
+    if (usable(edge)) return edge;
+    ports.log.warn('the stored edge of the tree is not usable; the tree is built again', { file });
+  }
+  const pinned = parseEdge(ledger.register.get(PIN_KEY));
+  if (usable(pinned)) return pinned;
+  if (ledger.beginning() === 0) return EMPTY_EDGE;
+  throw new WaybillError('LEDGER_CORRUPT', `${file} is damaged or missing, and entries below ${ledger.beginning()} are no longer there`, {
+    facts: { file, offset: 0 },
+  });
 }
 
 async function readAll(ports: Pick<Ports, 'disk'>, path: string): Promise<Uint8Array> {
@@ -114,7 +143,7 @@ async function readAll(ports: Pick<Ports, 'disk'>, path: string): Promise<Uint8A
 
 /** The file is one line of JSON, its CRC-32C in hexadecimal before it. */
 async function storeEdge(ports: Pick<Ports, 'disk' | 'log'>, directory: string, path: string, edge: Edge): Promise<void> {
-  const text = JSON.stringify({ v: 1, size: edge.size, hashes: edge.hashes.map((hash) => Buffer.from(hash, 'latin1').toString('base64')) });
+  const text = edgeText(edge);
   const temporary = `${path}.tmp`;
   try {
     const file = await ports.disk.open(temporary, 'create');
@@ -133,10 +162,19 @@ async function storeEdge(ports: Pick<Ports, 'disk' | 'log'>, directory: string, 
   }
 }
 
-function parseEdge(bytes: Uint8Array): Edge | null {
+function edgeText(edge: Edge): string {
+  return JSON.stringify({ v: 1, size: edge.size, hashes: edge.hashes.map((hash) => Buffer.from(hash, 'latin1').toString('base64')) });
+}
+
+/** The line of JSON in a stored edge, or `null` when it is not whole. */
+function checkedText(bytes: Uint8Array): string | null {
   const line = Buffer.from(bytes).toString('utf8');
   const text = line.slice(9, -1);
-  if (line.length < 10 || crc32c(text) !== Number.parseInt(line.slice(0, 8), 16)) return null;
+  return line.length < 10 || crc32c(text) !== Number.parseInt(line.slice(0, 8), 16) ? null : text;
+}
+
+function parseEdge(text: string | null): Edge | null {
+  if (text === null) return null;
   const { size, hashes } = JSON.parse(text) as { size: number; hashes: readonly string[] };
   return { size, hashes: hashes.map((hash) => Buffer.from(hash, 'base64').toString('latin1')) };
 }

@@ -64,6 +64,7 @@ export async function openTestApi(config: Partial<ApiConfig> = {}, options: Part
     ledger,
     ports,
     status,
+    confirmClock: async () => true,
     destination: (name) => (name === 'archive' ? { pause: verb('pause'), resume: verb('resume'), retry: verb('retry') } : undefined),
     reload: async ({ trial, token }) => {
       verbs.push(`reload by ${token}${trial ? ' as a trial' : ''}`);

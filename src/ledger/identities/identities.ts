@@ -40,6 +40,11 @@ export interface IdentitiesFacts {
   readonly runs: number;
   readonly memoryBytes: number;
   readonly rebuilding: boolean;
+  /**
+   * Identities of entries below it are not known, because the index was lost after retention had removed those entries; 0 while all of them
+   * are known. It counts since the index was opened.
+   */
+  readonly forgottenBelow: Index;
 }
 
 /** An index of identities that was opened. */
@@ -51,6 +56,8 @@ export interface OpenIdentities extends Identities {
   ready(): Promise<void> | null;
   /** The identities of all entries below it are on disk. Retention must not remove an entry at or above it. */
   watermark(): Size;
+  /** Begins to write what is only in memory, so that the watermark moves on. */
+  persist(): void;
   facts(): IdentitiesFacts;
 }
 
@@ -103,6 +110,7 @@ class IdentityIndex implements OpenIdentities {
   #fingerprint: Fingerprint;
   #active: Memtable;
   #spare: Memtable | null = null;
+  #forgottenBelow = asIndex(0);
   /** Set while the index is being rebuilt. */
   #rebuilding: Promise<void> | null = null;
   #room: PromiseWithResolvers<void> | null = null;
@@ -161,6 +169,10 @@ class IdentityIndex implements OpenIdentities {
     return this.#store.watermark;
   }
 
+  persist(): void {
+    if (this.#isOpen && this.#rebuilding === null && this.#active.count > 0) this.#freeze();
+  }
+
   facts(): IdentitiesFacts {
     const tables = [this.#active, ...this.#flusher.frozen, ...(this.#spare === null ? [] : [this.#spare])];
     return {
@@ -168,6 +180,7 @@ class IdentityIndex implements OpenIdentities {
       runs: this.#store.runs.length,
       memoryBytes: tables.reduce((sum, table) => sum + table.bytes, this.#store.bytes + MEMORY_APART),
       rebuilding: this.#rebuilding !== null,
+      forgottenBelow: this.#forgottenBelow,
     };
   }
 
@@ -292,6 +305,7 @@ class IdentityIndex implements OpenIdentities {
     const mine = ++this.#replays;
     let at: number = Math.max(this.#store.watermark, this.#ledger.beginning());
     if (at > this.#store.watermark) {
+      this.#forgottenBelow = asIndex(at);
       log.warn('the identities of entries that the ledger no longer keeps are forgotten', {
         from: this.#store.watermark,
         below: at,
