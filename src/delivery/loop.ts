@@ -2,7 +2,7 @@ import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
-import { neededFrom, newAccount, standsAt } from './account.ts';
+import { newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
 import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
@@ -75,8 +75,8 @@ export class DeliveryLoop implements Destination {
     const { state, records } = journal.load(key);
     const account = fold(state, records);
     this.#state = account === null ? this.#begin() : openState(account, account.records);
-    const needs = (): Index => neededFrom(this.#state.account) ?? (options.ledger.size() as number as Index);
-    journal.compact(key, () => accountText(this.#state.account), needs);
+    // What a destination needs of the entries shows in its records: retention reads them there.
+    journal.compact(key, () => accountText(this.#state.account));
     const { target } = options;
     this.#dispatch(target === undefined ? { type: 'begin' } : { type: 'begin', target: { ...target, start: startOf(options) } });
   }
