@@ -1,6 +1,7 @@
 import { configJsonSchema, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from '../config/json-schema.ts';
 import { ERROR_CODES } from '../contracts/errors.ts';
 import { FAULT_CODES } from '../contracts/faults.ts';
+import { durationText } from '../contracts/quantities.ts';
 import type { SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import type { SourceDefinition } from '../contracts/source.ts';
 import { apiParts, metricsParts } from './docs-api.ts';
@@ -92,6 +93,9 @@ function traitsParagraph(definition: SinkDefinition, keys: JsonSchema): string[]
     `- An acknowledgement means: ${ACKS[ack]}`,
     `- A repeated batch: ${DEDUPES[dedupe]}`,
     `- Batches: up to ${countText(batch.entries)} entries and ${countText(batch.bytes)} bytes, unless \`batch\` says otherwise.`,
+    ...(batch.waitMs === 0
+      ? []
+      : [`- A batch that is not full waits ${durationText(batch.waitMs)} for more, unless \`batch.wait\` says otherwise.`]),
     `- In flight: at most ${inFlightMax}.`,
   ];
   return [

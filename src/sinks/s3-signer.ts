@@ -1,4 +1,4 @@
-import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
+import { createHash, createHmac, type Hash, type Hmac, hash } from 'node:crypto';
 import { SignatureV4 } from '@smithy/signature-v4';
 import type { HttpRequest, TlsIdentity } from '../contracts/ports.ts';
 import { type S3Credentials, s3Credentials } from './s3-credentials.ts';
@@ -21,6 +21,8 @@ export interface S3Request {
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** SHA-256 of the body in hexadecimal, where it is known already. */
+  readonly sha256?: string;
   readonly answerBytesMax?: number;
 }
 
@@ -38,9 +40,8 @@ export async function openS3Signer(place: S3Place, credentials: S3Credentials): 
     // The paths of S3 are encoded once, and `urlOf` has done that.
     uriEscapePath: false,
   });
-  return async ({ method, key, query = {}, headers = {}, body = EMPTY, answerBytesMax }, now) => {
+  return async ({ method, key, query = {}, headers = {}, body = EMPTY, sha256 = hash('sha256', body, 'hex'), answerBytesMax }, now) => {
     const url = urlOf(place, key, query);
-    const sha256 = createHash('sha256').update(body).digest('hex');
     const unsigned = {
       method,
       protocol: url.protocol,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 import type { SinkBatch, SinkContext, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
@@ -113,12 +113,13 @@ export const s3: SinkDefinition<S3Config> = {
         secrets: secretsOf(settings),
         async request(batch, destination) {
           const body = await compressAside(batch.body, settings.compress);
-          const checksum = createHash('sha256').update(body).digest('base64');
+          const sha256 = hash('sha256', body, 'hex');
+          const checksum = Buffer.from(sha256, 'hex').toString('base64');
           checksums.set(batch, checksum);
           const headers = { ...objectHeaders(batch, settings, destination), 'x-amz-checksum-sha256': checksum };
           const condition = keepsConditions ? { 'if-none-match': '*' } : {};
           const objectKey = keyOf(settings.prefix, checked(batch, name), settings.compress);
-          return sign({ method: 'PUT', key: objectKey, headers: { ...headers, ...condition }, body }, destination.now);
+          return sign({ method: 'PUT', key: objectKey, headers: { ...headers, ...condition }, body, sha256 }, destination.now);
         },
         verdict(response, batch, verdictContext, signal) {
           if (response.status !== 412) return s3Verdict(response, settings.region, verdictContext);
