@@ -44,9 +44,14 @@ export const TEST_API_CONFIG: ApiConfig = {
   client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
 };
 
-/** Opens a real server over an intake of doubles, and a client of it. */
-export async function openTestApi(config: Partial<ApiConfig> = {}, options: Partial<ApiOptions> = {}) {
+/** Opens a real server over an intake of doubles, and a client of it. `files` are on its disk. */
+export async function openTestApi(
+  config: Partial<ApiConfig> = {},
+  options: Partial<ApiOptions> = {},
+  files: Readonly<Record<string, string>> = {},
+) {
   const it = await openTestIntake();
+  for (const [path, text] of Object.entries(files)) it.ports.disk.files.set(path, Buffer.from(text));
   const { intake, ledger, ports } = it;
   const verbs: string[] = [];
   const status = (): StatusView => ({
