@@ -1,30 +1,46 @@
 import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
-import { DESTINATION_PARAM, inJson, type RouteAbout } from './about.ts';
+import { DESTINATION_PARAM, inJson, type RouteAbout, whole } from './about.ts';
 import type { Answer } from './answer.ts';
 import { json } from './answer.ts';
 import type { Call } from './call.ts';
 import { onlyKnown, shown } from './call.ts';
+import type { QuarantineParts } from './quarantine.ts';
+import type { ResendVerbs } from './resend.ts';
 import type { DestinationView, StatusView } from './status.ts';
 import { snakeCased } from './status.ts';
 import { destinationShape, destinationsShape } from './status-shape.ts';
 
 /** What an operator can do to a destination. Each resolves once it is durable. */
-export interface DestinationVerbs {
+export interface DestinationVerbs extends ResendVerbs {
   pause(): Promise<void>;
   resume(): Promise<void>;
   retry(): Promise<void>;
+  cancel(): Promise<void>;
 }
 
 /** What the control routes need. */
-export interface ControlParts {
+export interface ControlParts extends QuarantineParts {
   readonly status: () => StatusView;
   /** `undefined` when there is no destination of this name. */
   readonly destination: (name: string) => DestinationVerbs | undefined;
+  /** Forgets a destination that is not in the configuration any more. */
+  readonly forget: (name: string) => Promise<void>;
 }
 
-/** The verbs that there are. */
-export type Verb = keyof DestinationVerbs;
+/** The verbs that say all with their path. */
+export type Verb = 'pause' | 'resume' | 'retry' | 'cancel';
+
+/** About `POST /v1/destinations/NAME/forget`. */
+export const forgetAbout: RouteAbout = {
+  summary: 'Forget a destination that was taken out of the configuration',
+  details: 'Its cursor and what is set aside for it go for good; the ledger keeps a control entry. Put back later, it begins by `start`.',
+  params: [DESTINATION_PARAM],
+  body: inJson(z.strictObject({})),
+  bodyOptional: true,
+  answer: inJson(z.object({ forgotten: z.string().describe('Its name.'), cursor: whole('The index that it needed next.') })),
+  errors: ['DESTINATION_UNKNOWN', 'COMMAND_REFUSED'],
+};
 
 /** About `GET /v1/destinations`. */
 export const destinationsAbout: RouteAbout = { summary: 'Every destination', answer: inJson(destinationsShape) };
@@ -40,8 +56,12 @@ export const destinationAbout: RouteAbout = {
 /** About `POST /v1/destinations/NAME/VERB`, by verb. */
 export const verbAbouts: Readonly<Record<Verb, RouteAbout>> = {
   pause: verbAbout('Stop delivering to a destination', 'Nothing is lost, its lag grows. It stays paused over restarts.'),
-  resume: verbAbout('Go on delivering to a destination that was paused'),
+  resume: verbAbout(
+    'Go on delivering to a destination that was paused or detached',
+    'A detached one goes on with the oldest entry that the ledger has; its next batch accounts for what is gone.',
+  ),
   retry: verbAbout('End a halt or a pause between attempts, and try again at once'),
+  cancel: verbAbout('End a replay, a recovery or a redelivery', 'What is in flight still comes back.'),
 };
 
 function verbAbout(summary: string, details?: string): RouteAbout {
@@ -77,6 +97,16 @@ export async function controlDestination(call: Call, verb: Verb, { status, desti
   if (verbs === undefined) throw unknown(name);
   await verbs[verb]();
   return json(200, snakeCased(viewOf(name, status())));
+}
+
+/** `POST /v1/destinations/NAME/forget`. */
+export async function forgetDestination(call: Call, { status, forget }: Pick<ControlParts, 'status' | 'forget'>): Promise<Answer> {
+  onlyKnown(call.query, []);
+  await refuseContent(call);
+  const name = call.params[0] ?? '';
+  const { cursor } = viewOf(name, status());
+  await forget(name);
+  return json(200, { forgotten: name, cursor });
 }
 
 function viewOf(name: string, { destinations }: StatusView): DestinationView {

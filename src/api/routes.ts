@@ -9,6 +9,8 @@ import {
   controlDestination,
   destinationAbout,
   destinationsAbout,
+  forgetAbout,
+  forgetDestination,
   listDestinations,
   showDestination,
   type Verb,
@@ -20,7 +22,17 @@ import type { Need } from './guard.ts';
 import type { IngestParts } from './ingest.ts';
 import { ingest, ingestAbout } from './ingest.ts';
 import { type Metrics, metricsAbout } from './metrics.ts';
+import {
+  asideAbouts,
+  controlQuarantine,
+  listQuarantine,
+  quarantineAbout,
+  quarantinedAbout,
+  quarantineOfAbout,
+  showQuarantined,
+} from './quarantine.ts';
 import { type ReloadParts, reloadAbout, reloadConfiguration } from './reload.ts';
+import { resend, resendAbouts } from './resend.ts';
 import { confirmClock, confirmClockAbout, type RetentionParts } from './retention.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 
@@ -54,6 +66,15 @@ export const ROUTES: readonly Route[] = [
   verbRoute('retry'),
   { method: 'POST', path: '/v1/reload', need: 'control', about: reloadAbout, take: reloadConfiguration },
   { method: 'POST', path: '/v1/retention/confirm', need: 'control', about: confirmClockAbout, take: confirmClock },
+  verbRoute('cancel'),
+  resendRoute('replay'),
+  resendRoute('recover'),
+  { method: 'POST', path: '/v1/destinations/*/forget', need: 'control', about: forgetAbout, take: forgetDestination },
+  { method: 'GET', path: '/v1/quarantine', need: 'read', about: quarantineAbout, take: listQuarantine },
+  { method: 'GET', path: '/v1/quarantine/*', need: 'read', about: quarantineOfAbout, take: listQuarantine },
+  { method: 'GET', path: '/v1/quarantine/*/*', need: 'read', about: quarantinedAbout, take: showQuarantined },
+  asideRoute('redeliver'),
+  asideRoute('waive'),
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
   { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },
   { method: 'GET', path: '/readyz', need: 'open', about: readyzAbout, take: (call, { ledger }) => readyz(call, ledger) },
@@ -61,6 +82,16 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const openApi = documentAnswer(ROUTES);
+
+function resendRoute(verb: 'replay' | 'recover'): Route {
+  const take: Route['take'] = (call, parts) => resend(call, verb, parts);
+  return { method: 'POST', path: `/v1/destinations/*/${verb}`, need: 'control', about: resendAbouts[verb], take };
+}
+
+function asideRoute(verb: 'redeliver' | 'waive'): Route {
+  const take: Route['take'] = (call, parts) => controlQuarantine(call, verb, parts);
+  return { method: 'POST', path: `/v1/quarantine/*/${verb}`, need: 'control', about: asideAbouts[verb], take };
+}
 
 function verbRoute(verb: Verb): Route {
   const take: Route['take'] = (call, parts) => controlDestination(call, verb, parts);

@@ -3,6 +3,7 @@ import { assert } from '../contracts/assert.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Observers } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
+import type { Index } from '../contracts/units.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import { createAttempts, createDenialLog } from './attempts.ts';
 import { createAudit } from './audit.ts';
@@ -40,6 +41,12 @@ export interface ApiOptions {
   readonly reload: ReloadParts['reload'];
   /** Declares that the clock is right. Answers whether that was in doubt. */
   confirmClock(): Promise<boolean>;
+  /** The names of the destinations that are there now. */
+  destinationNames(): Iterable<string>;
+  /** Forgets a destination that is not in the configuration any more. */
+  forget(name: string): Promise<void>;
+  /** The first index that was received at a time (milliseconds since 1970) or later. */
+  indexAt(timeMs: number): Promise<Index>;
   /** The built page, which is served at `/`; without it that path says how to build it. */
   readonly console?: readonly ConsoleFile[];
   /** Routes of a program that puts the API into something larger, such as the demo. They come with the page's word `demo`. */
@@ -160,6 +167,9 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () 
       destination: (name) => options.destination(name),
       reload: (request) => options.reload(request),
       confirmClock: () => options.confirmClock(),
+      destinationNames: () => options.destinationNames(),
+      forget: (name) => options.forget(name),
+      indexAt: (timeMs) => options.indexAt(timeMs),
       ledgerFailed: () => ledgerFailed,
     },
     findRouteFor: ({ tokens }) =>

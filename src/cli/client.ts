@@ -130,6 +130,9 @@ function reasonOf(error: unknown): string {
 const PASSED_ON: readonly ErrorCode[] = [
   'DESTINATION_UNKNOWN',
   'AUTH_THROTTLED',
+  'COMMAND_REFUSED',
+  'REQUEST_INVALID',
+  'LEDGER_PRUNED',
   'CONFIG_INVALID',
   'CONFIG_MISSING',
   'RELOAD_REFUSED',

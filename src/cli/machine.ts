@@ -17,6 +17,7 @@ import {
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { WaybillError } from '../contracts/errors.ts';
 
@@ -89,6 +90,22 @@ export function filesUnder(directory: string): string[] {
 /** Whether a person reads standard output. */
 export function isTerminal(): boolean {
   return process.stdout.isTTY;
+}
+
+/** Whether a person can be asked: standard input is a terminal. */
+export function canAsk(): boolean {
+  return process.stdin.isTTY;
+}
+
+/** The next line of standard input; empty when it has ended. */
+export async function askLine(): Promise<string> {
+  const lines = createInterface({ input: process.stdin });
+  try {
+    for await (const line of lines) return line;
+    return '';
+  } finally {
+    lines.close();
+  }
 }
 
 /** Ends this process after `ms` if something that nobody closed still keeps it alive. */

@@ -4,7 +4,9 @@ import { addCheck } from './check.ts';
 import { addControl } from './control.ts';
 import { addDemo } from './demo.ts';
 import { addInit } from './init.ts';
+import { addQuarantine } from './quarantine.ts';
 import { addReload } from './reload.ts';
+import { addResend } from './resend.ts';
 import { addRetention } from './retention.ts';
 import { addRun } from './run.ts';
 import { addSchema } from './schema.ts';
@@ -21,7 +23,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  const rest = [addReload, addRetention, addToken, addSchema, addBench];
+  const rest = [addResend, addQuarantine, addReload, addRetention, addToken, addSchema, addBench];
   for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

@@ -99,6 +99,9 @@ async function serve(pipeline: Pipeline, ports: OpenPorts, { stopping, hangup, e
         return reloader.reload({ how: 'request', name: token }, trial);
       },
       confirmClock: () => pipeline.confirmClock(),
+      destinationNames: () => destinations.keys(),
+      forget: (name) => pipeline.removed.forget(name),
+      indexAt: (timeMs) => pipeline.indexAt(timeMs),
       console: readConsoleFiles(),
       ...(extraRoutes === undefined ? {} : { extraRoutes }),
     });

@@ -6,6 +6,8 @@ const destination = z.looseObject({
   cursor: z.int(),
   lag: z.int(),
   counters: z.looseObject({ repeats: z.int() }).nullish(),
+  quarantine: z.array(z.looseObject({ from: z.int(), through: z.int() })).nullish(),
+  side: z.looseObject({ name: z.string(), from: z.int(), through: z.int(), cursor: z.int() }).nullish(),
   error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
 });
 

@@ -82,10 +82,14 @@ function heldText({ kind, name, index }: { readonly kind: string; readonly name:
   return 'the newest segments are always kept; nothing to do';
 }
 
-function notesOn(name: string, { error, counters }: StatusView['destinations'][string]): string[] {
+function notesOn(name: string, { state, error, counters, quarantine, side }: StatusView['destinations'][string]): string[] {
   const repeats = counters?.repeats ?? 0;
+  const aside = quarantine?.reduce((sum, { from, through }) => sum + through - from + 1, 0) ?? 0;
   return [
     ...(error ? ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`] : []),
+    ...(side ? ['', `${name}: ${side.name} is at ${countText(side.cursor)} of ${countText(side.from)} to ${countText(side.through)}`] : []),
+    ...(aside > 0 ? ['', `${name}: ${countText(aside)} entries are set aside; \`waybill quarantine list\` shows why`] : []),
     ...(repeats > 0 ? ['', `${name}: ${countText(repeats)} batches may be there twice, because an answer was lost`] : []),
+    ...(state === 'removed' ? ['', `${name} is not in the configuration; \`waybill destination forget ${name}\` forgets its cursor`] : []),
   ];
 }

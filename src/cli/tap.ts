@@ -8,7 +8,7 @@ import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import { readStatus } from './status-view.ts';
-import type { Terminal } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 interface TapOptions extends CommonOptions {
   readonly from?: number;
@@ -80,11 +80,6 @@ export function entryText(line: string): string {
     ? `${event.data.action} ${event.data.outcome} by ${event.data.actor.type} ${event.data.actor.id}`
     : JSON.stringify(entry.event);
   return printable(`${index}  ${entry.received_at}  ${entry.source}  ${entry.id}  ${what}`);
-}
-
-/** An event is foreign text: its control characters must not reach a terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 function wholeNumber(text: string): number {

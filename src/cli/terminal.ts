@@ -42,3 +42,8 @@ export function tableLines(head: readonly string[], rows: readonly (readonly str
 export function countText(count: number): string {
   return count.toLocaleString('en-US');
 }
+
+/** Foreign text with its control characters made visible: none of them reaches a terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}

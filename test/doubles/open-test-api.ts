@@ -3,11 +3,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
+import type { DestinationVerbs } from '../../src/api/control.ts';
 import type { ApiOptions } from '../../src/api/server.ts';
 import { openApi } from '../../src/api/server.ts';
 import type { StatusView } from '../../src/api/status.ts';
 import { PURPOSES } from '../../src/config/api-schema.ts';
 import type { ApiConfig, ListenerConfig, Role, TokenConfig } from '../../src/config/config.ts';
+import { asIndex, type Index } from '../../src/contracts/units.ts';
 import { openTestIntake } from './open-test-intake.ts';
 
 /** An answer as a client sees it. */
@@ -62,6 +64,28 @@ export async function openTestApi(
   const verb = (name: string) => async () => {
     verbs.push(name);
   };
+  const range = (name: string) => async (from: Index, through: Index) => {
+    verbs.push(`${name} ${from}-${through}`);
+    return { name: `${name}-1`, from, through };
+  };
+  const archive: DestinationVerbs = {
+    pause: verb('pause'),
+    resume: verb('resume'),
+    retry: verb('retry'),
+    cancel: verb('cancel'),
+    replay: range('replay'),
+    recover: range('recover'),
+    redeliver: range('redeliver'),
+    recoverable: async (from, through) => ({ from, through }),
+    async waive(from, through) {
+      await range('waive')(from, through);
+    },
+    status: () => ({
+      cursor: asIndex(3),
+      lacks: { from: asIndex(1), through: asIndex(2) },
+      quarantine: [{ from: asIndex(0), through: asIndex(1), code: 'SINK_REFUSED_ENTRY', message: 'no', at: 5 }],
+    }),
+  };
   const api = await openApi({
     config: { ...TEST_API_CONFIG, ...config },
     sources: new Map([['app', { rate: null }]]),
@@ -70,11 +94,14 @@ export async function openTestApi(
     ports,
     status,
     confirmClock: async () => true,
-    destination: (name) => (name === 'archive' ? { pause: verb('pause'), resume: verb('resume'), retry: verb('retry') } : undefined),
     reload: async ({ trial, token }) => {
       verbs.push(`reload by ${token}${trial ? ' as a trial' : ''}`);
       return { dryRun: trial };
     },
+    destination: (name) => (name === 'archive' ? archive : undefined),
+    destinationNames: () => ['archive'],
+    forget: verb('forget'),
+    indexAt: async (timeMs) => asIndex(timeMs < 1_000 ? 1 : 3),
     ...options,
   });
   const agent = new Agent({ keepAlive: true });
