@@ -8,7 +8,8 @@ export interface ConfirmOptions {
 }
 
 /**
- * Asks the person at the terminal to go on, after it was said what would be done. Rejects with `CONFIRMATION_MISSING` when the answer is no,
+ * Asks the person at the terminal to go on, after it was said what would be done. Rejects with `CONFIRMATION_MISSING` when the answer is
+ * no,
  * and where nobody is there to ask and `--yes` is missing.
  */
 export async function confirm(terminal: Terminal, said: string, { yes }: ConfirmOptions): Promise<void> {

@@ -23,7 +23,10 @@ const one = row.extend({ index: z.int(), entry: z.unknown() });
 
 /** `waybill quarantine list|show|redeliver|waive`. */
 export function addQuarantine(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  const quarantine = program.command('quarantine').description('entries that a destination would not take');
+  const quarantine = program
+    .command('quarantine')
+    .description('entries that a destination would not take')
+    .addHelpText('after', '\nExamples:\n  $ waybill quarantine list');
   withCommonOptions(
     quarantine.command('list').argument('[destination]', 'only what this one would not take').description('what is set aside, and why'),
     ['waybill quarantine list', 'waybill quarantine list lake --json'],

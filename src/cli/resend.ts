@@ -90,7 +90,10 @@ export async function resend(
 }
 
 function addForget(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  const destination = program.command('destination').description('what is kept about destinations');
+  const destination = program
+    .command('destination')
+    .description('what is kept about destinations')
+    .addHelpText('after', '\nExamples:\n  $ waybill destination forget old-archive');
   withControlOptions(
     destination
       .command('forget')
@@ -105,7 +108,8 @@ function addForget(program: Command, terminal: Terminal, done: (code: number) =>
       const known = Object.hasOwn(destinations, name) ? destinations[name] : undefined;
       if (known === undefined) throw new WaybillError('DESTINATION_UNKNOWN', `there is no destination ${name}, and none was removed`);
       const aside = known.quarantine?.reduce((sum, kept) => sum + kept.through - kept.from + 1, 0) ?? 0;
-      const said = `${name} (${known.state}) has had all below ${known.cursor}; ${countText(known.lag)} entries and ${countText(aside)} that are set aside will not reach it.`;
+      const left = `${countText(known.lag)} entries and ${countText(aside)} that are set aside`;
+      const said = `${name} (${known.state}) has had all below ${known.cursor}; ${left} will not reach it.`;
       if (!options.json) terminal.out(said);
       if (known.state === 'removed') await confirm(terminal, `${said} Its cursor goes for good.`, options);
       const answer = await client.post(`/v1/destinations/${encodeURIComponent(name)}/forget`, {});

@@ -84,7 +84,8 @@ export const destinationKeys = z.strictObject({
     .enum(['continue', 'restart'])
     .optional()
     .describe(
-      'What to do once it writes to another place: `continue` at its cursor, or `restart` by `start`. It acts once; absent, a change stops it.',
+      'What to do once it writes to another place: `continue` at its cursor, or `restart` by `start`. It acts once; absent, ' +
+        'a change stops it.',
     ),
   renamed_from: name
     .optional()

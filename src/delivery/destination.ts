@@ -65,7 +65,9 @@ export interface Destination {
   status(): DestinationStatus;
   /** Begins no further attempt, also after a restart. Resolves once that is durable; what is in flight still comes back. */
   pause(): Promise<void>;
-  /** Goes on after a pause. A detached destination goes on with the oldest entry that the ledger has; its next batch accounts for the gap. */
+  /**
+   * Goes on after a pause. A detached destination goes on with the oldest entry that the ledger has; its next batch accounts for the gap.
+   */
   resume(): Promise<void>;
   /**
    * Lets go of everything that it needs through an index, because the ledger will not keep it: declared with one gap entry, and nothing is
@@ -112,7 +114,10 @@ export interface SideStarted {
 
 /** What an operator sees of a destination. */
 export interface DestinationStatus {
-  /** `waiting`: backing off after a failure. `detached`: what it needs is no longer in the ledger. `draining`: stopping. `removed`: not in the configuration. */
+  /**
+   * `waiting`: backing off after a failure. `detached`: what it needs is no longer in the ledger. `draining`: stopping. `removed`: not in
+   * the configuration.
+   */
   readonly state: 'running' | 'waiting' | 'paused' | 'halted' | 'detached' | 'draining' | 'removed';
   readonly cursor: Index;
   /** How many durable entries the destination is not known to have. */

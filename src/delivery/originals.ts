@@ -8,7 +8,8 @@ import { type JournalRecord, journalKey, parseRecords } from './records.ts';
 const AHEAD_MAX = 1_000;
 
 /**
- * The batches of the live stream as they were cut, from the journal's past: what was lost is sent again in exactly these. It reads as little
+ * The batches of the live stream as they were cut, from the journal's past: what was lost is sent again in exactly these. It reads as
+ * little
  * of the past as it can, and keeps what it read for the next question.
  */
 export class Originals {
@@ -36,8 +37,8 @@ export class Originals {
     if (found !== undefined) return found;
     const following = this.#cuts.find(({ from }) => from > index);
     if (following === undefined) {
-      const message = `the journal does not know in which batch ${this.#name} was sent index ${index}; \`waybill replay\` sends it as a new one`;
-      throw new WaybillError('COMMAND_REFUSED', message);
+      const message = `the journal does not know in which batch ${this.#name} was sent index ${index}`;
+      throw new WaybillError('COMMAND_REFUSED', `${message}; \`waybill replay\` sends it as a new one`);
     }
     const through = (following.from - 1) as Index;
     return { from: index, through, count: 0, epoch: following.epoch, sha256: '', omit: [], gone: null, done: true };
