@@ -25,6 +25,8 @@ export interface S3StoreParts {
   readonly context: Pick<SinkContext, 'name' | 'origin' | 'ports'>;
   /** What must never appear in a message. */
   readonly secrets: readonly string[];
+  /** What every object is written with, because the bucket may ask for it. */
+  readonly objectHeaders: Readonly<Record<string, string>>;
 }
 
 /** The objects of one destination in a store: whose they are, whether one is there already, and what they hold. */
@@ -58,8 +60,14 @@ export class S3Store {
         facts: { key },
       });
     }
-    const put: S3Request = { method: 'PUT', key, headers: { 'content-type': 'application/json' }, body: Buffer.from(text) };
-    const conditional: S3Request = { ...put, headers: { ...put.headers, 'if-none-match': '*' } };
+    const headers = {
+      ...this.#parts.objectHeaders,
+      'content-type': 'application/json',
+      // A bucket with Object Lock takes nothing without it.
+      'x-amz-checksum-sha256': createHash('sha256').update(text).digest('base64'),
+    };
+    const put: S3Request = { method: 'PUT', key, headers, body: Buffer.from(text) };
+    const conditional: S3Request = { ...put, headers: { ...headers, 'if-none-match': '*' } };
     const first = await this.#send(conditional, signal);
     if (first.status === 412) {
       if (!there) log.warn('the store does not let these credentials look whose the prefix is', { destination: context.name, key });

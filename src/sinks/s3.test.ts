@@ -115,6 +115,8 @@ describe('the objects of batches', () => {
     assert.equal(headers['x-amz-object-lock-retain-until-date'], '2026-01-11T00:00:00.000Z');
     assert.equal(headers['x-amz-server-side-encryption'], 'aws:kms');
     assert.equal(headers['x-amz-server-side-encryption-aws-kms-key-id'], 'alias/audit');
+    // A bucket that refuses what is not encrypted refuses the first object too.
+    assert.equal(sent[1]?.['x-amz-server-side-encryption'], 'aws:kms');
     await locked.close();
   });
 });

@@ -146,13 +146,21 @@ export const s3: SinkDefinition<S3Config> = {
 
 async function openStore(settings: S3Config, context: Pick<SinkContext, 'name' | 'origin' | 'ports'>) {
   const sign = await openS3Signer(placeOf(settings), credentialsOf(settings));
-  const store = new S3Store({ sign, prefix: settings.prefix, region: settings.region, context, secrets: secretsOf(settings) });
+  const { prefix, region } = settings;
+  const store = new S3Store({ sign, prefix, region, context, secrets: secretsOf(settings), objectHeaders: encryptionHeaders(settings) });
   return { sign, store };
+}
+
+function encryptionHeaders({ encryption, kms_key: kmsKey }: S3Config): Readonly<Record<string, string>> {
+  return {
+    ...(encryption === undefined ? {} : { 'x-amz-server-side-encryption': encryption }),
+    ...(kmsKey === undefined ? {} : { 'x-amz-server-side-encryption-aws-kms-key-id': kmsKey }),
+  };
 }
 
 /** A reader of objects finds in their names and here that nothing is missing. */
 function objectHeaders(batch: SinkBatch, settings: S3Config, { name, origin, now }: HttpDestination): Readonly<Record<string, string>> {
-  const { encryption, kms_key: kmsKey, lock } = settings;
+  const { lock } = settings;
   return {
     'content-type': CONTENT_TYPES[settings.compress],
     'x-amz-meta-waybill-ledger': origin,
@@ -164,8 +172,7 @@ function objectHeaders(batch: SinkBatch, settings: S3Config, { name, origin, now
     'x-amz-meta-waybill-sha256': batch.sha256,
     'x-amz-meta-waybill-batch': batch.id,
     ...(batch.replay === undefined ? {} : { 'x-amz-meta-waybill-replay': batch.replay }),
-    ...(encryption === undefined ? {} : { 'x-amz-server-side-encryption': encryption }),
-    ...(kmsKey === undefined ? {} : { 'x-amz-server-side-encryption-aws-kms-key-id': kmsKey }),
+    ...encryptionHeaders(settings),
     ...(lock === undefined ? {} : { 'x-amz-object-lock-mode': lock.mode.toUpperCase() }),
     ...(lock === undefined ? {} : { 'x-amz-object-lock-retain-until-date': new Date(now + lock.for).toISOString() }),
   };

@@ -147,7 +147,9 @@ function placeOf({ path, headers }: SignedRequest, bucket: string): { readonly k
 function put({ exchange, response, options, newest, keep }: Work, key: string): void {
   const { headers, body } = exchange;
   const checksum = headers['x-amz-checksum-sha256'];
-  if (checksum !== undefined && checksum !== checksumOf(body)) return answerError(response, 400, 'BadDigest', {});
+  // As a bucket with Object Lock wants it.
+  if (checksum === undefined) return answerError(response, 400, 'InvalidRequest', {});
+  if (checksum !== checksumOf(body)) return answerError(response, 400, 'BadDigest', {});
   if (headers['if-none-match'] !== undefined) {
     if (options.conditions === 'refused') return answerError(response, 501, 'NotImplemented', {});
     if (options.conditions === 'honoured' && newest.has(key)) return answerError(response, 412, 'PreconditionFailed', {});
