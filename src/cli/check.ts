@@ -5,10 +5,11 @@ import { sinkHop, sourceHop, weakest } from '../config/guarantee.ts';
 import { assert } from '../contracts/assert.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import { type Connection, connectAll } from './connect.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, shownError } from './exit.ts';
 import { adapters, readConfigFile } from './load-config.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import type { Terminal } from './terminal.ts';
+import { tlsErrors, warningsOf } from './warnings.ts';
 
 /** One way through: a source, a destination, and the weaker of the two hops. */
 interface PathGuarantee {
@@ -36,18 +37,25 @@ export function addCheck(program: Command, terminal: Terminal, done: (code: numb
         return done(EXIT.configuration);
       }
       const { connect, sendTest } = options;
+      const warnings = warningsOf(reading.config);
+      const errors = (await tlsErrors(reading.config)).map(shownError);
+      if (errors.length > 0 && !options.json) {
+        for (const { code, message, action } of errors) terminal.err(`${message}\n${code}: ${action}`);
+        return done(EXIT.configuration);
+      }
       const connections = connect || sendTest ? await connectAll(reading.config, sendTest) : [];
-      const ok = connections.every(({ error }) => error === null);
-      if (options.json) terminal.out(JSON.stringify({ ok, faults: [], paths: pathsOf(reading.config), connections }));
-      else for (const line of [...checkLines(reading.config), ...connectionLines(connections)]) terminal.out(line);
+      const ok = errors.length === 0 && connections.every(({ error }) => error === null);
+      if (options.json) terminal.out(JSON.stringify({ ok, faults: [], errors, warnings, paths: pathsOf(reading.config), connections }));
+      else for (const line of [...checkLines(reading.config, warnings), ...connectionLines(connections)]) terminal.out(line);
       done(ok ? EXIT.ok : EXIT.failed);
     });
 }
 
-function checkLines(config: Config): string[] {
+function checkLines(config: Config, warnings: readonly string[]): string[] {
   const { sources, destinations } = config;
   return [
     `${config.file} has no mistakes`,
+    ...warnings.map((warning) => `warning: ${warning}`),
     '',
     ...sources.map((source) => `source ${source.name} (${source.type}): ${sourceHopOf(source).words}`),
     ...destinations.map((destination) => `destination ${destination.name} (${destination.type}): ${sinkHopOf(destination).words}`),

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -39,6 +40,11 @@ export function readText(path: string): string | null {
     if (errnoOf(error) === 'ENOENT') return null;
     throw new WaybillError('DISK_FAILED', `cannot read ${path}: ${errnoOf(error)}`, { cause: error });
   }
+}
+
+/** The permission bits of a file; `null` when it cannot be looked at. */
+export function fileMode(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.mode ?? null;
 }
 
 /** Writes a file that is not there yet, whole or not at all, and makes it durable. Returns false, and changes nothing, when it is there. */

@@ -12,6 +12,7 @@ import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
 import { exitSoon } from './machine.ts';
 import { createReloader, pushedSources, type Reloader } from './reloader.ts';
+import { warningsOf } from './warnings.ts';
 
 /** How long something that was not closed may keep a stopped process alive. */
 const LINGER_MS = 5_000;
@@ -33,6 +34,7 @@ export async function run(config: Config, extraRoutes?: readonly Route[]): Promi
     },
     reload: () => hangup.came(),
   });
+  for (const warning of warningsOf(config)) ports.log.warn(warning);
   try {
     const pipeline = await startPipeline(config, ports);
     const failure = await serve(pipeline, ports, { stopping: stopping.promise, hangup, extraRoutes });

@@ -21,7 +21,10 @@ const token = z
       .enum(['producer', 'viewer', 'auditor', 'operator'])
       .describe('`producer` sends events, `viewer` and `auditor` read, `operator` may do everything.'),
     sources: z.array(name).min(1).optional().describe('For a producer: the sources that it may write to. Absent: all.'),
-    token_sha256: digest.optional().describe('SHA-256 of the token that is sent as `Authorization: Bearer …`; `waybill token` makes both.'),
+    token_sha256: digest
+      .meta({ secret: true })
+      .optional()
+      .describe('SHA-256 of the token that is sent as `Authorization: Bearer …`; `waybill token` makes both.'),
     token: z
       .string()
       .min(16, 'expected at least 16 characters')

@@ -26,7 +26,7 @@ export function changeMarked(
   );
 }
 
-/** The value as it may be shown: secrets and the credentials inside URLs are hidden. */
+/** The value as it may be shown: secrets, and the credentials and queries inside URLs, are hidden. */
 export function hideSecrets(schema: JsonSchema, value: unknown): unknown {
   return hideCredentials(changeMarked(schema, value, 'secret', () => HIDDEN));
 }
@@ -49,7 +49,10 @@ function own(properties: JsonSchema['properties'], key: string): JsonSchema | un
 }
 
 function hideCredentials(value: unknown): unknown {
-  if (typeof value === 'string') return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]+@/i, `$1${HIDDEN}@`);
+  if (typeof value === 'string') {
+    // Also in the default of a reference, so anywhere in the text. A query often holds a key.
+    return value.replace(/(\b[a-z][a-z0-9+.-]*:\/\/)[^/?#@\s]+@/gi, `$1${HIDDEN}@`).replace(/(:\/\/[^?\s]*\?)[^\s}]+/g, `$1${HIDDEN}`);
+  }
   if (Array.isArray(value)) return value.map(hideCredentials);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, hideCredentials(item)]));

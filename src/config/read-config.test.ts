@@ -325,6 +325,16 @@ describe('a configuration', () => {
     );
   });
 
+  test('shows neither the credentials nor the query of a URL, also in the default of a reference', () => {
+    for (const url of ['https://u:hush@hook.example/in?key=hush', '"${URL:-https://u:hush@hook.example/in?key=hush&b=hush}"']) {
+      const reading = read(GOOD.replace('https://hook.example/in', () => url));
+      assert.ok(reading.ok);
+      const shown = JSON.stringify(reading.config.shown);
+      assert.doesNotMatch(shown, /hush/);
+      assert.match(shown, /https:\/\/\(hidden\)@hook\.example\/in\?\(hidden\)/);
+    }
+  });
+
   test('that was damaged anywhere is read or refused, and no secret comes out either way', () => {
     const damage = fc.tuple(
       fc.nat(GOOD.length),
