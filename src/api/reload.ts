@@ -10,8 +10,8 @@ import { snakeCased } from './status.ts';
 /** What the route of a reload needs. */
 export interface ReloadParts {
   /**
-   * Goes over to the configuration as its file is now, or, for a trial, only says what that would do. `token` is who asks. Rejects with what is
-   * wrong, and nothing has changed.
+   * Goes over to the configuration as its file is now, or, for a trial, only says what that would do. `token` is who asks. Rejects with
+   * what is wrong, and nothing has changed.
    */
   readonly reload: (request: { readonly trial: boolean; readonly token: string | null }) => Promise<object>;
 }

@@ -32,7 +32,8 @@ export function metricsParts(): string[] {
     help,
   ]);
   return [
-    '`GET /metrics` answers in the text format of Prometheus. Names and labels are stable. Labels hold names of the configuration, codes of ' +
+    '`GET /metrics` answers in the text format of Prometheus. Names and labels are stable. Labels hold names of the configuration, ' +
+      'codes of ' +
       '[errors.md](errors.md), routes and words of closed lists, so that their number is bounded. Times are in seconds, from one ' +
       'millisecond to a day. Nothing is counted for a single event: requests and batches are.',
     'Alert rules to begin with: `examples/prometheus-alerts.yaml`.',

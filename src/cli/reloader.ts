@@ -12,8 +12,8 @@ import { shownError } from './exit.ts';
 /** Goes over to the configuration as its file is now. */
 export interface Reloader {
   /**
-   * Reads the file and does what its plan says, or, for a trial, nothing. One at a time: whoever asks meanwhile waits. Rejects, and everything is
-   * as before, with what is wrong: `CONFIG_INVALID` names all mistakes.
+   * Reads the file and does what its plan says, or, for a trial, nothing. One at a time: whoever asks meanwhile waits. Rejects, and
+   * everything is as before, with what is wrong: `CONFIG_INVALID` names all mistakes.
    */
   reload(by: ConfigAuthor, trial: boolean): Promise<Reloaded>;
   /** How the last one that was no trial ended; `null` before the first. */

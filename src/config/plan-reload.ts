@@ -35,8 +35,8 @@ const LEDGER_FIXED = [
 ] as const;
 
 /**
- * Compares two configurations. It changes nothing and does no I/O. `isPushed` says whether sources of a type are called by their senders: such
- * a source has nothing to restart.
+ * Compares two configurations. It changes nothing and does no I/O. `isPushed` says whether sources of a type are called by their senders:
+ * such a source has nothing to restart.
  */
 export function planReload(old: Config, next: Config, isPushed: (type: string) => boolean): ReloadPlan {
   return {

@@ -22,7 +22,8 @@ const ledger = z
       })
       .default({})
       .describe(
-        'What may be removed: whole segments, the oldest first, when either key allows it and no destination needs them. Absent: nothing ever.',
+        'What may be removed: whole segments, the oldest first, when either key allows it and no destination needs them. ' +
+          'Absent: nothing ever.',
       ),
   })
   .describe('The ledger: one order of entries on this disk.');

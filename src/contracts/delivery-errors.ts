@@ -119,7 +119,8 @@ export const DELIVERY_CODES = {
     remedy: 'halt',
     means: 'The configuration lets the destination write to another place than before. Nothing was sent there.',
     action:
-      'Set `target_changed: continue` (go on at its cursor) or `restart` (begin anew by `start`) on the destination, or put the old place ' +
+      'Set `target_changed: continue` (go on at its cursor) or `restart` (begin anew by `start`) on the destination, or put the ' +
+      'old place ' +
       'back, then run `waybill reload`.',
   },
   RENAME_REFUSED: {

@@ -41,7 +41,8 @@ export const ERROR_CODES = {
     remedy: 'halt',
     means: 'Bytes changed after the ledger had promised them.',
     action:
-      'Nothing was repaired or removed. Restore the file that the message names from a copy, or the whole ledger with `waybill restore`, then start again.',
+      'Nothing was repaired or removed. Restore the file that the message names from a copy, or the whole ledger with `waybill restore`, ' +
+      'then start again.',
   },
   LEDGER_FENCED: {
     remedy: 'halt',
@@ -52,7 +53,8 @@ export const ERROR_CODES = {
     remedy: 'retry',
     means: 'The ledger has reached `ledger.limit`, or its disk is full. Nothing was accepted and nothing was lost.',
     action:
-      'Free space, raise `ledger.limit` or set `ledger.retain`; senders are answered with 503 and go on by themselves. `waybill status` says what holds old entries.',
+      'Free space, raise `ledger.limit` or set `ledger.retain`; senders are answered with 503 and go on by themselves. ' +
+      '`waybill status` says what holds old entries.',
   },
   LEDGER_FAILED: {
     remedy: 'halt',
@@ -68,7 +70,8 @@ export const ERROR_CODES = {
     remedy: 'halt',
     means: 'A destination has entries that this ledger does not have.',
     action:
-      'The ledger is an older copy. Stop, move it away, and rebuild it from a destination that has more: `waybill restore --from DEST`. Do not accept events before.',
+      'The ledger is an older copy. Stop, move it away, and rebuild it from a destination that has more: ' +
+      '`waybill restore --from DEST`. Do not accept events before.',
   },
   LEDGER_ORIGIN: {
     remedy: 'halt',

@@ -55,8 +55,8 @@ export class JournalWriter {
   }
 
   /**
-   * Writes what was taken and waits for it. Once it resolves nothing more will ever be written, so that the key can be opened anew; what was
-   * refused until then is lost, as in a crash.
+   * Writes what was taken and waits for it. Once it resolves nothing more will ever be written, so that the key can be opened anew; what
+   * was refused until then is lost, as in a crash.
    */
   async end(): Promise<void> {
     await this.#last;

@@ -66,8 +66,8 @@ export interface Intake extends Sequencer {
   /** Appends a control entry. With a key it is written once, also across crashes: then the index of the entry that is there is returned. */
   control(type: string, facts: Readonly<Record<string, unknown>>, key?: string): Promise<Index>;
   /**
-   * Takes events of these sources, and of no others, by these rules from now on. What was submitted before goes its way under the rules that it
-   * was checked by, so whoever checks events has to submit them without a wait in between.
+   * Takes events of these sources, and of no others, by these rules from now on. What was submitted before goes its way under the rules
+   * that it was checked by, so whoever checks events has to submit them without a wait in between.
    */
   changeSources(sources: ReadonlyMap<string, SourceRules>): void;
   /**

@@ -36,9 +36,9 @@ export interface ChangeableConfig<Source, Destination> {
 const DRAIN_MAX_MS = 30_000;
 
 /**
- * Goes from one configuration to another: stops what has to be stopped, changes the rules of the intake, starts what has to be started. Rejects
- * with `RELOAD_FAILED` when something cannot be started; then everything is as before. Rejects with anything else when that could not be had
- * either: the process has to stop.
+ * Goes from one configuration to another: stops what has to be stopped, changes the rules of the intake, starts what has to be started.
+ * Rejects with `RELOAD_FAILED` when something cannot be started; then everything is as before. Rejects with anything else when that could
+ * not be had either: the process has to stop.
  */
 export async function changeParts<Source extends { readonly name: string }, Destination extends Delivering>(
   parts: ChangingParts<Source, Destination>,

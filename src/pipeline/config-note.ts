@@ -5,11 +5,15 @@ import type { Journal } from '../contracts/ledger.ts';
 import type { Log } from '../contracts/ports.ts';
 import type { Intake } from '../intake/sequencer.ts';
 
-/** Writes the control entry `config` whenever the configuration at work is another one than before, also than before a restart. The first one is only remembered. */
+/**
+ * Writes the control entry `config` whenever the configuration at work is another one than before, also than before a restart. The first
+ * one is only remembered.
+ */
 export interface ConfigNote {
   /**
-   * Notes the configuration that is at work now. `shown` is the file without its secrets. `secret` names paths whose values changed although
-   * `shown` may be the same. A note that cannot be written is logged, and made up for by the next one: no reload or start fails for it.
+   * Notes the configuration that is at work now. `shown` is the file without its secrets. `secret` names paths whose values changed
+   * although `shown` may be the same. A note that cannot be written is logged, and made up for by the next one: no reload or start fails
+   * for it.
    */
   note(shown: unknown, by: ConfigAuthor, secret?: readonly string[]): Promise<void>;
 }

@@ -23,8 +23,8 @@ const sinkTable: Readonly<Record<string, SinkDefinition>> = sinks;
 const codecTable: Readonly<Record<string, Codec>> = codecs;
 
 /**
- * How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own; `observer` is told
- * of its attempts.
+ * How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own; `observer` is
+ * told of its attempts.
  */
 export function destinationKind(
   ledger: Ledger,

@@ -22,7 +22,9 @@ export class PartSet<Config extends { readonly name: string }, Part> {
     this.#watchdog = watchdog;
   }
 
-  /** The parts as they are now: whoever keeps the map sees what is started and stopped later. A part that is being closed is still in it. */
+  /**
+   * The parts as they are now: whoever keeps the map sees what is started and stopped later. A part that is being closed is still in it.
+   */
   get parts(): ReadonlyMap<string, Part> {
     return this.#parts;
   }

@@ -41,8 +41,8 @@ export interface Pipeline {
   /** An operator says that the clock is right after it stepped: retention by age goes on. Answers whether that was in doubt. */
   confirmClock(): Promise<boolean>;
   /**
-   * Goes over to another configuration by its plan, which has nothing refused: only what is named there is touched. Rejects with `RELOAD_FAILED`,
-   * and everything is as before, when a part cannot be started. One change at a time, and none during a stop.
+   * Goes over to another configuration by its plan, which has nothing refused: only what is named there is touched. Rejects with
+   * `RELOAD_FAILED`, and everything is as before, when a part cannot be started. One change at a time, and none during a stop.
    */
   change(next: Config, plan: ReloadPlan, by: ConfigAuthor): Promise<void>;
   /** Resolves with the reason once the process cannot go on: what was acknowledged is kept, and a restart is needed. */

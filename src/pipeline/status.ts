@@ -18,8 +18,8 @@ export interface PipelineStatus {
     /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
     readonly bytes: { readonly used: number; readonly limit: number | null; readonly free: number | null };
     /**
-     * How long the free space lasts at the rate since the start; `null` when nothing was written yet, when nobody knows what is free, and while
-     * retention keeps the ledger below `retain.bytes`.
+     * How long the free space lasts at the rate since the start; `null` when nothing was written yet, when nobody knows what is free, and
+     * while retention keeps the ledger below `retain.bytes`.
      */
     readonly days_left: number | null;
     readonly identities: { readonly entries: number; readonly rebuilding: boolean };

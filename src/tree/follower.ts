@@ -48,8 +48,8 @@ export interface Tree {
 
 /**
  * Follows the ledger in order, off the acknowledgement path: only durable entries are hashed, in the background, and nobody waits for it.
- * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything is hashed again, from the first entry or from the
- * edge that was pinned before retention removed the ones below.
+ * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything is hashed again, from the first entry or from
+ * the edge that was pinned before retention removed the ones below.
  */
 export async function openTree(
   directory: string,

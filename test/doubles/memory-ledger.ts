@@ -194,7 +194,10 @@ export class MemoryLedger implements Ledger {
     this.#fail(error);
   }
 
-  /** Asks everybody who can fold, and has a record to fold away or entries to need less, for the state, as the ledger does when it writes a snapshot. */
+  /**
+   * Asks everybody who can fold, and has a record to fold away or entries to need less, for the state, as the ledger does when it writes
+   * a snapshot.
+   */
   snapshot(): void {
     for (const [key, { fold, always }] of this.#folds) {
       if (!always && !this.#records.has(key)) continue;

@@ -19,8 +19,8 @@ const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/;
 const SUFFIXES: Readonly<Record<string, readonly string[]>> = { counter: [''], gauge: [''], histogram: ['_bucket', '_sum', '_count'] };
 
 /**
- * Reads version 0.0.4 of the text format, and refuses whatever is not exactly that: a help and a type before the samples of each metric, nothing
- * twice, names that fit their type, and histograms whose buckets never fall and end with the count.
+ * Reads version 0.0.4 of the text format, and refuses whatever is not exactly that: a help and a type before the samples of each metric,
+ * nothing twice, names that fit their type, and histograms whose buckets never fall and end with the count.
  */
 export function parseExposition(text: string): ReadonlyMap<string, Family> {
   assert.ok(text.endsWith('\n'), 'the text ends with a line feed');

@@ -52,7 +52,8 @@ destinations:
   lake: { type: http, url: ${receiver.url}/in, start: now }
   hook: { type: webhook, url: ${receiver.url}/hook, secret: ${SECRET}, allow_private: true, start: now }
   archive:
-    { type: s3, endpoint: ${store.url}, bucket: audit, access_key_id: ${KEYS.accessKeyId}, secret_access_key: ${KEYS.secretAccessKey}, start: now }
+    { type: s3, endpoint: ${store.url}, bucket: audit, start: now,
+      access_key_id: ${KEYS.accessKeyId}, secret_access_key: ${KEYS.secretAccessKey} }
   local: { type: file, path: ./out/audit.ndjson, start: now }
   pipe: { type: stdout, start: now }
 `;

@@ -5,7 +5,8 @@ import { readHookBody } from './hook-body.ts';
 const LINES = ['{"index":5,"entry":{"event":{"a":"}]\\"{","n":1.50}}}', '{"index":6,"entry":{"event":{"list":[{},[1,"\\\\"]]}}}'];
 
 function body(lines: readonly string[], count = lines.length): string {
-  return `{"ledger":"o","destination":"hook","from":5,"through":7,"count":${count},"omitted":{},"entries":[${lines.join(',')}],"more":[{}]}`;
+  const head = `"ledger":"o","destination":"hook","from":5,"through":7,"count":${count},"omitted":{}`;
+  return `{${head},"entries":[${lines.join(',')}],"more":[{}]}`;
 }
 
 test('the entries of a webhook are read byte for byte', () => {

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline';
 
 /**
- * What the demo wants of a process that it started: one line of JSON on standard input, where nobody else reads it. The demo holds the other
- * end of that pipe: when it is gone, whatever way, nobody needs this process any more, and it ends.
+ * What the demo wants of a process that it started: one line of JSON on standard input, where nobody else reads it. The demo holds the
+ * other end of that pipe: when it is gone, whatever way, nobody needs this process any more, and it ends.
  */
 export function readOrder(): Promise<unknown> {
   return new Promise((resolve) => {

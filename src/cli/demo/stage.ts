@@ -151,7 +151,8 @@ destinations:
   archive: { type: file, path: ./out/audit.ndjson, start: beginning }
   # This receiver drops a batch that it has already.
   hook:
-    { type: webhook, url: ${hook.url}, secret: ${keys.hook}, allow_private: true, idempotent: true, start: beginning, retry: { max: 500ms }${batch} }
+    { type: webhook, url: ${hook.url}, secret: ${keys.hook}, allow_private: true, idempotent: true, start: beginning,
+      retry: { max: 500ms }${batch} }
   store:
     type: s3
     endpoint: ${store.url}

@@ -1,7 +1,7 @@
 /**
- * The object store of the demo, a process of its own, and beside it an address where the demo asks for what the store holds: `GET /received`
- * gives the lines of all objects in the order of their keys, `GET /repeats` how many objects were written over another one; after
- * `POST /broken` the store answers 503, until `POST /whole`.
+ * The object store of the demo, a process of its own, and beside it an address where the demo asks for what the store holds: `GET
+ * /received` gives the lines of all objects in the order of their keys, `GET /repeats` how many objects were written over another one;
+ * after `POST /broken` the store answers 503, until `POST /whole`.
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

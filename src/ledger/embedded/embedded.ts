@@ -38,9 +38,9 @@ export interface EmbeddedLedger extends Ledger {
    */
   prunable(to: Index): Prunable | null;
   /**
-   * Removes the oldest segments, those that end at or below `to` and that no recovery needs. `beginning()` moves at once and before anything
-   * is removed; who reads below it gets `LEDGER_PRUNED`. Whatever a crash leaves undone is done by the next start, what a disk refuses by
-   * the next call.
+   * Removes the oldest segments, those that end at or below `to` and that no recovery needs. `beginning()` moves at once and before
+   * anything is removed; who reads below it gets `LEDGER_PRUNED`. Whatever a crash leaves undone is done by the next start, what a disk
+   * refuses by the next call.
    */
   prune(to: Index): Promise<void>;
 }
