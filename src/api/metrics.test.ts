@@ -78,7 +78,7 @@ describe('metrics', () => {
   });
 
   test('the alert rules ask for metrics and labels that exist', () => {
-    const text = readFileSync(join(import.meta.dirname, '../../examples/prometheus-alerts.yaml'), 'utf8');
+    const text = readFileSync(join(import.meta.dirname, '../../packaging/prometheus-alerts.yaml'), 'utf8');
     const { groups } = parse(text) as {
       groups: { name: string; rules: { alert: string; expr: string; annotations: { summary: string } }[] }[];
     };

@@ -36,7 +36,7 @@ export function metricsParts(): string[] {
       'codes of ' +
       '[errors.md](errors.md), routes and words of closed lists, so that their number is bounded. Times are in seconds, from one ' +
       'millisecond to a day. Nothing is counted for a single event: requests and batches are.',
-    'Alert rules to begin with: `examples/prometheus-alerts.yaml`.',
+    'Alert rules to begin with: `packaging/prometheus-alerts.yaml`.',
     table(['metric', 'type', 'labels', ''], rows),
   ];
 }
