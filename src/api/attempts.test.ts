@@ -90,7 +90,7 @@ describe('rates', () => {
   });
 
   test('a caller may read so often, and its events are not counted for that', async (t) => {
-    const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000, reads: 2 };
+    const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000, reads: 2, streams: 10 };
     const { send, post, close } = await openTestApi({ tokens: TOKENS, limits });
     t.after(close);
     const headers = { authorization: 'Bearer right-token' };

@@ -18,6 +18,8 @@ export interface Call {
   hold(bytes: number): void;
   /** Ends when the server is stopped. */
   readonly signal: AbortSignal;
+  /** Ends when the request has been answered, or its sender has gone away. For answers that take long. */
+  whenGone(): AbortSignal;
 }
 
 /** The parameters of a request. Every parameter that is there must be read: one that nobody knows is a mistake of the sender. */

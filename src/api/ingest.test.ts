@@ -130,7 +130,7 @@ describe('POST /v1/events: types and encodings', () => {
 
   test('never unpacks more than a body may have', async (t) => {
     const { post, close } = await openTestApi({
-      limits: { bodyBytes: 100_000, events: 10, connections: 10, requestMs: 30_000, reads: 1_000 },
+      limits: { bodyBytes: 100_000, events: 10, connections: 10, requestMs: 30_000, reads: 1_000, streams: 60 },
     });
     t.after(close);
     const bomb = Buffer.alloc(50_000_000, ' ');

@@ -94,8 +94,9 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
       incoming.release();
     }
     const close = await incoming.settle();
-    await send(response, answer, close || stopping.signal.aborted);
+    // An answer in pieces may take for ever.
     policy.routes.metrics.answered(route?.path ?? 'unknown', answer.status, ports.clock.monotonic() - started);
+    await send(response, answer, close || stopping.signal.aborted, request.method === 'HEAD');
   }
 
   /** What steers something is in the ledger before it is done. */
@@ -188,6 +189,7 @@ function createIncoming(
       signal,
       header,
       hold,
+      whenGone: () => goneSignal(response),
       body(most = bodyBytes) {
         body ??= read(Math.min(most, bodyBytes));
         return body;
@@ -204,6 +206,13 @@ function createIncoming(
   };
 }
 
+function goneSignal(response: OutgoingResponse): AbortSignal {
+  const gone = new AbortController();
+  if (response.closed) gone.abort();
+  else response.once('close', () => gone.abort());
+  return gone.signal;
+}
+
 function discard(request: Readable, bytesMax: number): Promise<void> {
   return new Promise((resolve) => {
     let bytes = 0;
@@ -217,7 +226,7 @@ function discard(request: Readable, bytesMax: number): Promise<void> {
   });
 }
 
-async function send(response: OutgoingResponse, { status, headers, body }: Answer, close: boolean): Promise<void> {
+async function send(response: OutgoingResponse, { status, headers, body }: Answer, close: boolean, headOnly: boolean): Promise<void> {
   const all = { ...SAFE, ...headers, ...(close ? { connection: 'close' } : {}) };
   if (typeof body === 'string') {
     response.writeHead(status, { ...all, 'content-length': Buffer.byteLength(body) });
@@ -225,6 +234,10 @@ async function send(response: OutgoingResponse, { status, headers, body }: Answe
     return;
   }
   response.writeHead(status, all);
+  if (headOnly) {
+    response.end();
+    return;
+  }
   for await (const piece of body) {
     if (response.destroyed) return;
     if (!response.write(piece)) await drained(response);

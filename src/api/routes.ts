@@ -1,5 +1,6 @@
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
+import type { Clock } from '../contracts/ports.ts';
 import type { RouteAbout } from './about.ts';
 import type { Answer } from './answer.ts';
 import type { Call } from './call.ts';
@@ -35,10 +36,13 @@ import { type ReloadParts, reloadAbout, reloadConfiguration } from './reload.ts'
 import { resend, resendAbouts } from './resend.ts';
 import { confirmClock, confirmClockAbout, type RetentionParts } from './retention.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
+import { type StreamCount, stream, streamAbout } from './stream.ts';
 
 /** What the routes need. */
 export interface RouteParts extends IngestParts, ControlParts, ReloadParts, RetentionParts {
-  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve'>;
+  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
+  readonly streams: StreamCount;
   /** Whether the ledger has failed for good. */
   readonly ledgerFailed: () => boolean;
   readonly metrics: Metrics;
@@ -58,6 +62,7 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/events', need: 'ingest', about: ingestAbout, take: ingest },
   { method: 'GET', path: '/v1/entries', need: 'read', about: entriesAbout, take: (call, { ledger }) => entries(call, ledger) },
+  { method: 'GET', path: '/v1/stream', need: 'read', about: streamAbout, take: stream },
   { method: 'GET', path: '/v1/status', need: 'read', about: statusAbout, take: (call, { status }) => statusAnswer(call, status) },
   { method: 'GET', path: '/v1/destinations', need: 'read', about: destinationsAbout, take: listDestinations },
   { method: 'GET', path: '/v1/destinations/*', need: 'read', about: destinationAbout, take: showDestination },

@@ -6,7 +6,7 @@ import type { Got } from '../../test/doubles/open-test-api.ts';
 import { openTestApi, readAll, testListener, testToken } from '../../test/doubles/open-test-api.ts';
 
 const code = ({ json }: Got) => (json['error'] as { code?: string } | undefined)?.code;
-const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000, reads: 1_000 };
+const limits = { bodyBytes: 1_000, events: 3, connections: 50, requestMs: 30_000, reads: 1_000, streams: 60 };
 const HEAD = 'POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n';
 
 describe('paths and methods', () => {

@@ -22,6 +22,7 @@ import { createRequests } from './requests.ts';
 import type { Route } from './routes.ts';
 import { ROUTES, routeFinder } from './routes.ts';
 import type { StatusView } from './status.ts';
+import type { StreamCount } from './stream.ts';
 import type { TlsMaterial } from './tls.ts';
 import { readTls } from './tls.ts';
 
@@ -30,7 +31,7 @@ export interface ApiOptions {
   readonly config: ApiConfig;
   readonly sources: ApiSources;
   readonly intake: Pick<Intake, 'check' | 'submit' | 'control'>;
-  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'failed'>;
+  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond' | 'failed'>;
   readonly ports: Pick<Ports, 'clock' | 'log' | 'disk'>;
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
@@ -92,9 +93,15 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   let listeners: readonly Listener[] = [];
   /** Addresses that are no longer served, while their last requests are answered. */
   const leaving = new Set<Listener>();
-  const metrics = createMetrics({ status: () => options.status(), ledger: options.ledger, clock: ports.clock, streams: () => 0 });
+  const streams = { open: 0 };
+  const metrics = createMetrics({
+    status: () => options.status(),
+    ledger: options.ledger,
+    clock: ports.clock,
+    streams: () => streams.open,
+  });
   const unobserve = options.observers?.add(metrics);
-  const policyParts = createPolicyParts(options, metrics, () => listeners);
+  const policyParts = createPolicyParts(options, metrics, streams, () => listeners);
   let policy: Policy = createPolicy(options.config, options.sources, policyParts);
   const requests = openRequests(options, () => policy);
 
@@ -147,7 +154,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   };
 }
 
-function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () => readonly Listener[]): PolicyParts {
+function createPolicyParts(options: ApiOptions, metrics: Metrics, streams: StreamCount, listeners: () => readonly Listener[]): PolicyParts {
   const { intake, ledger, ports } = options;
   let ledgerFailed = false;
   ledger.failed.then(
@@ -162,6 +169,7 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, listeners: () 
       ledger,
       clock: ports.clock,
       metrics,
+      streams,
       observer: options.observers ?? metrics,
       status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
       destination: (name) => options.destination(name),

@@ -126,6 +126,20 @@ export const statusShape = z.object({
     })
     .nullish()
     .describe('How the last reading of a changed configuration ended; `null` before the first.'),
+  api: z
+    .object({
+      listeners: z.array(
+        z.object({
+          address: z.string().describe('Where it listens.'),
+          serve: z.array(z.string()).describe('What it answers.'),
+          tls: z
+            .object({ expires_at: z.string().describe('When its certificate ends.') })
+            .nullable()
+            .describe('`null` without TLS.'),
+        }),
+      ),
+    })
+    .describe('The listeners.'),
 });
 
 /** What `GET /v1/destinations` answers. */

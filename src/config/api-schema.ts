@@ -111,6 +111,7 @@ export const api = z
         connections: count(1, 100_000).prefault(1_000).describe('Most connections at a time, at each listener.'),
         request_time: duration(1_000).prefault('30s').describe('Longest time that a sender may take for one request.'),
         reads: count(1, 1_000_000).prefault(1_000).describe('Most requests a second of one caller that only read.'),
+        streams: count(1, 10_000).prefault(100).describe('Most readers of `/v1/stream` at a time.'),
       })
       .prefault({})
       .describe('What one sender may ask of this process.'),
@@ -144,6 +145,7 @@ export function apiConfig(keys: ApiKeys): ApiConfig {
       connections: limits.connections,
       requestMs: limits.request_time,
       reads: limits.reads,
+      streams: limits.streams,
     },
     client: { ...clientOf(client), token: strongestToken(keys) },
   };

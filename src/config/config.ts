@@ -106,6 +106,8 @@ export interface ApiLimits {
   readonly requestMs: number;
   /** The most requests a second that only read, of one caller. */
   readonly reads: number;
+  /** The most readers of `/v1/stream` at a time. */
+  readonly streams: number;
 }
 
 /** What a caller may do. */

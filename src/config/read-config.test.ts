@@ -132,7 +132,7 @@ describe('a configuration', () => {
             proof: { by: 'token', sha256: hash('sha256', 'a-token-that-is-long-enough') },
           },
         ],
-        limits: { bodyBytes: 16_777_216, events: 10_000, connections: 1_000, requestMs: 30_000, reads: 1_000 },
+        limits: { bodyBytes: 16_777_216, events: 10_000, connections: 1_000, requestMs: 30_000, reads: 1_000, streams: 100 },
         client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
       },
       sources: [

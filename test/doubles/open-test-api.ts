@@ -42,7 +42,7 @@ export const TEST_API_CONFIG: ApiConfig = {
   listeners: [testListener('127.0.0.1')],
   hosts: [],
   tokens: [],
-  limits: { bodyBytes: 1 << 20, events: 1_000, connections: 50, requestMs: 30_000, reads: 1_000_000 },
+  limits: { bodyBytes: 1 << 20, events: 1_000, connections: 50, requestMs: 30_000, reads: 1_000_000, streams: 60 },
   client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
 };
 

@@ -35,8 +35,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'settle before durable',
     file: 'intake/pull.ts',
-    find: "  await durable;\n  await batch.settle('accepted');",
-    replace: "  durable.catch(() => undefined);\n  await batch.settle('accepted');",
+    find: "  accepted(await durable);\n  await batch.settle('accepted');",
+    replace: "  durable.then(accepted, () => undefined);\n  await batch.settle('accepted');",
     says: /although everything to \d+ was settled|never arrived/,
     seed: 2,
   },
