@@ -106,7 +106,9 @@ export const ERROR_CODES = {
   JOURNAL_INVALID: {
     remedy: 'halt',
     means: 'The delivery journal holds a record that this version cannot read.',
-    action: 'Start with the version that wrote it, or a newer one.',
+    action:
+      'Start with the version that wrote it, or a newer one. Or give its place up: take the destination out, reload, run ' +
+      '`waybill destination forget NAME`, and put it back with the `start` that suits.',
   },
   ...DELIVERY_CODES,
   SOURCE_UNKNOWN: {
