@@ -106,6 +106,8 @@ export class DeliveryLoop implements Destination {
 
   async cancel(): Promise<void> {
     await this.#verb({ type: 'cancel' });
+    await this.#until(() => !this.#state.cancelling);
+    await this.#written();
   }
 
   async waive(from: Index, through: Index): Promise<void> {
@@ -355,6 +357,11 @@ export class DeliveryLoop implements Destination {
     if (refusal !== null) throw refusal;
     this.#dispatch(event);
     await this.#until(() => this.#state.detaching === null);
+    await this.#written();
+  }
+
+  /** Resolves once everything that is known now is durable. */
+  async #written(): Promise<void> {
     const { records } = this.#state.account;
     await this.#until(() => this.#state.durable >= records);
   }

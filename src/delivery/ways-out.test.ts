@@ -18,9 +18,9 @@ interface WayOut {
   readonly dedupe?: 'position' | 'key' | 'none';
   readonly options?: Partial<DestinationOptions>;
   /** Brings the halt about; the destination is opened after. */
-  cause(model: ModelDestination, world: DeliveryWorld): unknown;
+  readonly cause: (model: ModelDestination, world: DeliveryWorld) => unknown;
   /** Leaves it by the way that the table on the page names. */
-  leave(destination: Destination, model: ModelDestination, world: DeliveryWorld): unknown;
+  readonly leave: (destination: Destination, model: ModelDestination, world: DeliveryWorld) => unknown;
 }
 
 const retry = (destination: Destination): Promise<void> => destination.retry();
@@ -56,7 +56,7 @@ const ROWS: readonly WayOut[] = [
   {
     code: 'SINK_REFUSED_ENTRY',
     cause: (model) => model.poison.add(3),
-    async leave(destination, model) {
+    leave: async (destination, model) => {
       model.poison.clear();
       await destination.retry();
     },
@@ -65,7 +65,7 @@ const ROWS: readonly WayOut[] = [
     code: 'QUARANTINE_LIMIT',
     options: { onReject: 'quarantine' },
     cause: (model) => [3, 4, 5].map((index) => model.poison.add(index)),
-    async leave(destination, model) {
+    leave: async (destination, model) => {
       model.poison.clear();
       await destination.retry();
     },
@@ -74,7 +74,7 @@ const ROWS: readonly WayOut[] = [
     code: 'LEDGER_REWOUND',
     dedupe: 'position',
     cause: (model) => model.jump(40),
-    async leave(destination, model, world) {
+    leave: async (destination, model, world) => {
       // The restored ledger has what the destination has.
       await world.fill(30);
       await destination.retry();
@@ -87,7 +87,7 @@ const ROWS: readonly WayOut[] = [
     dedupe: 'position',
     options: { start: 8 as Index },
     cause: () => {},
-    async leave(destination) {
+    leave: async (destination) => {
       const lacks = destination.status().lacks;
       assert.deepEqual(lacks, { from: 0, through: 7 });
       await destination.recover(lacks?.from ?? (0 as Index), lacks?.through ?? (0 as Index));
@@ -97,7 +97,7 @@ const ROWS: readonly WayOut[] = [
 
 describe('every halt and its way out', () => {
   for (const { code, dedupe = 'key', options = {}, cause, leave } of ROWS) {
-    test(`${code}`, async () => {
+    test(code, async () => {
       const world = new DeliveryWorld();
       await world.fill(12);
       const model = new ModelDestination({ dedupe });
@@ -172,7 +172,7 @@ describe('every halt and its way out', () => {
   });
 
   for (const code of ['DESTINATION_DETACHED', 'LEDGER_PRUNED'] as const) {
-    test(`${code}`, async () => {
+    test(code, async () => {
       const world = new DeliveryWorld();
       await world.fill(12);
       const model = new ModelDestination({ dedupe: 'key' });
@@ -236,7 +236,7 @@ describe('every halt and its way out', () => {
       await world.emit({ type, key: key ?? type, facts: facts as never });
       return 0 as Index;
     };
-    const removed = openRemoved(world.ledger, { control } as never, (name) => name === 'older');
+    const removed = openRemoved(world.ledger, { control }, (name) => name === 'older');
     assert.equal(removed.list().get('newer')?.state, 'removed');
     await assert.rejects(removed.forget('older'), { code: 'COMMAND_REFUSED' });
     await assert.rejects(removed.forget('nobody'), { code: 'DESTINATION_UNKNOWN' });
@@ -267,7 +267,7 @@ describe('every halt and its way out', () => {
     const halted = new HaltedDestination('lake', error, () => world.ledger.size());
     assert.deepEqual([halted.status().state, halted.status().error?.code, halted.status().neededFrom], ['halted', 'JOURNAL_INVALID', 0]);
     await assert.rejects(halted.retry(), { code: 'COMMAND_REFUSED' });
-    const removed = openRemoved(world.ledger, { control: async () => 0 as Index } as never, () => false);
+    const removed = openRemoved(world.ledger, { control: async () => 0 as Index }, () => false);
     await removed.forget('lake');
     const next = world.open(model);
     await caughtUp(world, next);

@@ -67,6 +67,8 @@ export class FileSink implements Sink {
 
   next(signal: AbortSignal): Promise<Index> {
     return this.#inTurn(async () => {
+      // While nothing is open somebody may put back what was missing: whoever asks is told what is there now.
+      if (this.#file === null) await this.#forgetPlace();
       const { next } = await this.#found();
       return () => next;
     }, signal);
