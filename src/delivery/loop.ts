@@ -14,7 +14,7 @@ import { JournalWriter } from './journal-writer.ts';
 import { observeAttempt } from './observing.ts';
 import { Originals } from './originals.ts';
 import { journalKey, type Lane, type SideKind } from './records.ts';
-import { cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
+import { cutKey, cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
 import { askNext, backOffMs, openInTime, rulesOf, slept, startOf } from './sink-calls.ts';
 import { type Command, type DeliveryEvent, type Fault, flying, type OpenBatch, type State, type VerbEvent } from './state.ts';
 import { report, statusOf } from './status.ts';
@@ -394,8 +394,4 @@ export class DeliveryLoop implements Destination {
     ]);
     for (const key of this.#cuts.keys()) if (!open.has(key)) this.#cuts.delete(key);
   }
-}
-
-function cutKey(lane: Lane, from: Index): string {
-  return `${lane}:${from}`;
 }

@@ -1,6 +1,7 @@
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { SinkBatch } from '../contracts/sink.ts';
+import type { Index } from '../contracts/units.ts';
 import { batchId, type Cut, type CutRules, cutAgain } from './cut.ts';
 import type { DestinationOptions } from './destination.ts';
 import type { Lane } from './records.ts';
@@ -52,4 +53,9 @@ export function sinkBatchOf(options: DestinationOptions, state: State, lane: Lan
   const id = batchId(options.origin, state.account.bornAs ?? options.name, cut, replay);
   const batch = { from, through, count, omitted, body, offsets, contentType, sha256, id };
   return replay === null ? batch : { ...batch, replay };
+}
+
+/** Under which key the bytes of an open batch are kept. */
+export function cutKey(lane: Lane, from: Index): string {
+  return `${lane}:${from}`;
 }
