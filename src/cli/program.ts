@@ -7,6 +7,7 @@ import { addInit } from './init.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addReload } from './reload.ts';
 import { addResend } from './resend.ts';
+import { addRestore } from './restore.ts';
 import { addRetention } from './retention.ts';
 import { addRun } from './run.ts';
 import { addSchema } from './schema.ts';
@@ -23,7 +24,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  const rest = [addResend, addQuarantine, addReload, addRetention, addToken, addSchema, addBench];
+  const rest = [addResend, addQuarantine, addReload, addRestore, addRetention, addToken, addSchema, addBench];
   for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

@@ -73,6 +73,23 @@ export const ERROR_CODES = {
       'The ledger is an older copy. Stop, move it away, and rebuild it from a destination that has more: ' +
       '`waybill restore --from DEST`. Do not accept events before.',
   },
+  RESTORE_INCOMPLETE: {
+    remedy: 'halt',
+    means: 'What a ledger should be rebuilt from does not have all of its entries.',
+    action:
+      'Nothing was made. Take a destination that has them all: one that began at the beginning, gets every control entry, and has nothing set aside.',
+  },
+  RESTORE_INVALID: {
+    remedy: 'halt',
+    means: 'What a ledger should be rebuilt from holds something that no ledger wrote in this place.',
+    action: 'Nothing was made. Take another destination, or an unchanged copy of this one.',
+  },
+  RESTORE_MISMATCH: {
+    remedy: 'halt',
+    means: 'The entries do not add up to the head of the tree that is known.',
+    action:
+      'Nothing was made: an entry was changed, or the head belongs to another ledger. Take another copy, and keep this one as evidence.',
+  },
   LEDGER_ORIGIN: {
     remedy: 'halt',
     means: 'The directory named by `ledger.path` holds the ledger of another origin.',

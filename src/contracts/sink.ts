@@ -12,6 +12,11 @@ export interface SinkDefinition<Config = unknown> {
   traits(config: Config): SinkTraits;
   /** Which place this configuration writes to, in words. A change of it is a change of target. */
   target(config: Config): string;
+  /**
+   * Makes what is at the place this destination's own, because an operator says so after its journal was lost: `open` takes it up then.
+   * Absent where `open` needs no such thing.
+   */
+  claim?(config: Config, context: Pick<SinkContext, 'name' | 'origin' | 'ports'>): Promise<void>;
   /** Connects. It may do I/O, and repair what a crash left at the destination; it must not write an entry. */
   open(config: Config, context: SinkContext): Promise<Sink>;
   /**

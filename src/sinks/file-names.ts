@@ -36,7 +36,7 @@ export function markPath(path: string): string {
 }
 
 /** What the mark says: the same for the same destination of the same ledger. */
-export function markText(context: SinkContext): string {
+export function markText(context: Pick<SinkContext, 'name' | 'origin'>): string {
   return `${JSON.stringify({ ledger: context.origin, destination: context.name })}\n`;
 }
 

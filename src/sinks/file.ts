@@ -5,7 +5,7 @@ import type { Disk } from '../contracts/ports.ts';
 import { sizeText } from '../contracts/quantities.ts';
 import type { SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { size } from './config-values.ts';
-import { lockPath } from './file-names.ts';
+import { lockPath, markPath, markText } from './file-names.ts';
 import { FileSink } from './file-sink.ts';
 
 /** A flush has its price, so a batch is worth waiting for a little. */
@@ -41,6 +41,17 @@ export const file: SinkDefinition<FileConfig> = {
   config,
   traits: () => TRAITS,
   target: ({ path }) => path,
+  async claim({ path }, context) {
+    const { disk } = context.ports;
+    const mark = await disk.open(markPath(path), 'create');
+    try {
+      await mark.truncate(0);
+      await mark.commit(Buffer.from(markText(context)), 0);
+    } finally {
+      await mark.close();
+    }
+    await disk.syncDirectory(dirname(path));
+  },
   async open({ path, rotate }, context) {
     const { disk } = context.ports;
     await disk.makeDirectory(dirname(path));

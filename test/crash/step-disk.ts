@@ -28,6 +28,8 @@ export class StepDisk {
   #seen = new Map<string, Inode>();
   #durable = new Map<string, Inode>();
   #life = 0;
+  /** The renaming of a directory that is not durable yet. */
+  #moved: { readonly from: string; readonly to: string } | null = null;
 
   constructor(chance: Chance) {
     this.#chance = chance;
@@ -46,12 +48,21 @@ export class StepDisk {
       rename: (from, to) =>
         step(() => {
           const inode = this.#seen.get(from);
+          if (inode === undefined && this.#list(from).length > 0) {
+            moveAll(this.#seen, from, to);
+            this.#moved = { from, to };
+            return;
+          }
           if (inode === undefined) throw new WaybillError('DISK_FAILED', `no file ${from}`);
           this.#seen.delete(from);
           this.#seen.set(to, inode);
         }),
       remove: (path) => step(() => void this.#seen.delete(path)),
-      syncDirectory: () => step(() => void (this.#durable = new Map(this.#seen))),
+      syncDirectory: () =>
+        step(() => {
+          this.#durable = new Map(this.#seen);
+          this.#moved = null;
+        }),
       available: () => step(() => (this.full ? 0 : 2 ** 40)),
       lock: () => step(() => ({ release: () => step(() => {}) })),
     };
@@ -62,6 +73,10 @@ export class StepDisk {
     this.#life++;
     this.endAt = Number.POSITIVE_INFINITY;
     if (ending === 'kill') return;
+    // A directory takes all that is in it along, or stays.
+    if (this.#moved !== null && this.#chance.hit(0.5)) moveAll(this.#durable, this.#moved.from, this.#moved.to);
+    else if (this.#moved !== null) moveAll(this.#seen, this.#moved.to, this.#moved.from);
+    this.#moved = null;
     // Any subset of the changes of names that were not synced may have reached the disk.
     const names = new Map(this.#durable);
     for (const path of new Set([...this.#seen.keys(), ...this.#durable.keys()])) {
@@ -174,5 +189,14 @@ export class StepDisk {
 
   #mustHaveSpace(): void {
     if (this.full) throw new WaybillError('DISK_FULL', 'no space left');
+  }
+}
+
+/** Renames everything in a directory. */
+function moveAll(names: Map<string, Inode>, from: string, to: string): void {
+  for (const [path, inode] of names) {
+    if (!path.startsWith(`${from}/`)) continue;
+    names.delete(path);
+    names.set(`${to}${path.slice(from.length)}`, inode);
   }
 }

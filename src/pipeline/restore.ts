@@ -1,0 +1,193 @@
+/**
+ * Rebuilds a ledger that was lost from lines that a destination kept. Nothing is guessed: entries come byte for byte to the indexes that
+ * they had, or nothing is made. The work is done beside the place and renamed at the end, so that a ledger is there wholly or not at all.
+ */
+import { dirname } from 'node:path';
+import { WaybillError } from '../contracts/errors.ts';
+import type { Ports } from '../contracts/ports.ts';
+import type { Index, Position } from '../contracts/units.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
+import { journalKey, recordsText } from '../delivery/records.ts';
+import { createEmbeddedLedger } from '../ledger/embedded/create.ts';
+import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
+import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
+import type { Edge } from '../tlog/edge.ts';
+import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
+import { sha256 } from '../tree/grow.ts';
+import { envelopeAt } from './restore-envelope.ts';
+
+/** An entry as a destination holds it. */
+export interface KeptEntry {
+  readonly index: Index;
+  readonly bytes: Uint8Array;
+}
+
+/** A head of the tree that is known to have been: the root over the first `size` entries, in base64. */
+export interface KnownHead {
+  readonly size: number;
+  readonly root: string;
+}
+
+/** What is rebuilt, and from what. */
+export interface RestoreOptions {
+  readonly origin: string;
+  /** Where the ledger is to be. Nothing may be there. */
+  readonly into: string;
+  readonly segmentBytes: number;
+  readonly reservedBytes: number;
+  readonly entries: AsyncIterable<KeptEntry>;
+  /** The newest head that anybody knows; `null`: none, and what is missing at the end cannot be noticed. */
+  readonly head: KnownHead | null;
+  /** The destination that holds the entries and goes on where they end; `null`: none. */
+  readonly destination: string | null;
+  readonly onProgress: (entries: number) => void;
+}
+
+/** What was rebuilt. */
+export interface Restored {
+  readonly size: number;
+  /** The root over all entries, in base64. */
+  readonly root: string;
+  /** How many entries each source has. */
+  readonly sources: Readonly<Record<string, number>>;
+}
+
+const RUN_ENTRIES = 1_024;
+const RUN_BYTES = 1 << 20;
+const PROGRESS_EVERY = 100_000;
+
+/**
+ * Rebuilds the ledger. Rejects with `LEDGER_EXISTS` when something is there, with `RESTORE_INCOMPLETE` when entries are missing, with
+ * `RESTORE_INVALID` when one is not as a ledger wrote it, and with `RESTORE_MISMATCH` when the tree is not that of the known head. What a
+ * failure or a crash leaves beside the place is removed by the next call.
+ */
+export async function restoreLedger(options: RestoreOptions, ports: Pick<Ports, 'disk' | 'clock' | 'random' | 'log'>): Promise<Restored> {
+  const { disk } = ports;
+  const { origin, into, segmentBytes, reservedBytes } = options;
+  const beside = `${into}.restoring`;
+  if ((await disk.list(into)).length > 0) throw new WaybillError('LEDGER_EXISTS', `${into} is not empty`);
+  await removeLeft(beside, ports);
+  await createEmbeddedLedger({ origin, path: beside }, ports);
+  const place = { origin, path: beside, limitBytes: null, segmentBytes, reservedBytes };
+  const ledger = await openEmbeddedLedger(place, ports);
+  let restored: Restored;
+  try {
+    restored = await fill(ledger, options);
+    if (options.destination !== null) {
+      const began = { type: 'began', v: 1, cursor: asIndex(restored.size), at: ports.clock.now() } as const;
+      await ledger.journal.append(journalKey(options.destination), recordsText(1, [began]));
+    }
+  } finally {
+    await ledger.close();
+  }
+  await disk.makeDirectory(dirname(into));
+  await disk.rename(beside, into);
+  await disk.syncDirectory(dirname(into));
+  return restored;
+}
+
+async function removeLeft(beside: string, { disk }: Pick<Ports, 'disk'>): Promise<void> {
+  if ((await disk.list(beside)).length === 0) return;
+  // Another one may be at work there.
+  await (await disk.lock(`${beside}/lock`)).release();
+  for (const directory of [`${beside}/segments`, `${beside}/snapshots`, beside])
+    for (const name of await disk.list(directory)) {
+      const path = `${directory}/${name}`;
+      if (path !== `${beside}/segments` && path !== `${beside}/snapshots`) await disk.remove(path);
+    }
+}
+
+async function fill(ledger: EmbeddedLedger, { entries, head, onProgress }: RestoreOptions): Promise<Restored> {
+  const filling = new Filling(ledger, head);
+  let told = 0;
+  for await (const entry of entries) {
+    await filling.take(entry);
+    if (filling.next - told < PROGRESS_EVERY) continue;
+    told = filling.next;
+    onProgress(told);
+  }
+  return filling.end();
+}
+
+/** Gathers neighbouring entries of one source and partition into runs, and grows the tree beside them. */
+class Filling {
+  /** The index that is needed next. */
+  next = 0;
+  readonly #ledger: EmbeddedLedger;
+  readonly #head: KnownHead | null;
+  readonly #counts = new Map<string, number>();
+  #edge: Edge = EMPTY_EDGE;
+  #run: { readonly source: string; readonly partition: string | null; position: Position | null } | null = null;
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  #receivedAt = '';
+
+  constructor(ledger: EmbeddedLedger, head: KnownHead | null) {
+    this.#ledger = ledger;
+    this.#head = head;
+  }
+
+  async take({ index, bytes }: KeptEntry): Promise<void> {
+    if (index > this.next) throw missing(this.next, index);
+    if (index < this.next) throw invalid(index, `it comes after entry ${this.next - 1}`);
+    const { source, n, partition, position, receivedAt } = envelopeAt(index, bytes);
+    const expected = this.#counts.get(source) ?? 0;
+    if (n !== expected) throw invalid(index, `it is number ${n} of source ${source}, where ${expected} is next`);
+    if (receivedAt < this.#receivedAt) throw invalid(index, 'it was received before the entry in front of it');
+    const run = this.#run;
+    const fits = run !== null && run.source === source && run.partition === partition;
+    if (!fits || this.#parts.length === RUN_ENTRIES || this.#bytes + bytes.length > RUN_BYTES) await this.#append();
+    this.#run ??= { source, partition, position };
+    this.#run.position = position;
+    // What a destination hands out may be a view of memory that it uses again.
+    this.#parts.push(Uint8Array.from(bytes));
+    this.#bytes += bytes.length;
+    this.#counts.set(source, n + 1);
+    this.#receivedAt = receivedAt;
+    this.next++;
+    if (this.next === this.#head?.size) {
+      await this.#append();
+      this.#compare(this.#head);
+    }
+  }
+
+  async end(): Promise<Restored> {
+    await this.#append();
+    if (this.#head !== null && this.#head.size > this.next)
+      throw new WaybillError('RESTORE_INCOMPLETE', `there are ${this.next} entries, and the known head covers ${this.#head.size}`);
+    return { size: this.next, root: this.#root(), sources: Object.fromEntries(this.#counts) };
+  }
+
+  #root(): string {
+    return Buffer.from(rootHash(sha256, this.#edge), 'latin1').toString('base64');
+  }
+
+  #compare({ size, root }: KnownHead): void {
+    if (this.#root() === root) return;
+    throw new WaybillError('RESTORE_MISMATCH', `the root over the first ${size} entries is ${this.#root()} and not ${root}`);
+  }
+
+  async #append(): Promise<void> {
+    if (this.#run === null) return;
+    const { source, partition, position } = this.#run;
+    const bytes = Buffer.concat(this.#parts);
+    const offsets = new Uint32Array(this.#parts.length + 1);
+    for (const [k, part] of this.#parts.entries()) offsets[k + 1] = (offsets[k] as number) + part.length;
+    const count = this.#parts.length;
+    const room = await this.#ledger.reserve(count, bytes.length);
+    await this.#ledger.append({ source, partition, position, bytes, offsets, count }, asSize(this.#ledger.assigned()), room);
+    this.#edge = growEdge(sha256, this.#edge, bytes, offsets.subarray(0, count), offsets.subarray(1));
+    this.#run = null;
+    this.#parts = [];
+    this.#bytes = 0;
+  }
+}
+
+function missing(from: number, next: number): WaybillError {
+  const which = next === from + 1 ? `entry ${from} is` : `entries ${from} to ${next - 1} are`;
+  return new WaybillError('RESTORE_INCOMPLETE', `${which} missing`);
+}
+
+function invalid(index: number, what: string): WaybillError {
+  return new WaybillError('RESTORE_INVALID', `entry ${index} cannot be taken over: ${what}`);
+}

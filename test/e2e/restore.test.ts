@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePort } from '../../src/cli/machine.ts';
+import { allEntries, checkLedger, linesOf, sameLines, status } from '../crash/entries.ts';
+import { initWaybill, MAIN, startWaybill, until, type WaybillProcess } from '../crash/process.ts';
+import { startProducer } from '../crash/producer.ts';
+
+function restore(file: string, ...words: readonly string[]): string {
+  return execFileSync(process.execPath, [MAIN, 'restore', '-c', file, ...words], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+test('a ledger that was lost comes back from the archive, and everything goes on where it was', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'waybill-restore-'));
+  const port = await freePort();
+  const archive = join(directory, 'audit.ndjson');
+  const file = initWaybill(
+    directory,
+    `ledger: { origin: restore.example/audit, path: ./data, segment: 1MiB }
+api: { listen: 127.0.0.1:${port} }
+log_level: warn
+sources:
+  app: { type: http, schema: json, id_field: id }
+destinations:
+  archive: { type: file, path: ./audit.ndjson, start: beginning }
+`,
+  );
+  let waybill: WaybillProcess = await startWaybill(file, port);
+  const settled = async (): Promise<void> =>
+    until('the archive to have everything', async () => {
+      const { ledger, destinations } = await status(waybill.url);
+      assert.notEqual(destinations['archive']?.state, 'halted', waybill.log());
+      return (destinations['archive']?.cursor ?? 0) >= ledger.size;
+    });
+  const producer = startProducer(waybill.url, 2, 25);
+  try {
+    await until('some load', () => producer.acknowledged.length > 2_000);
+    await producer.finish();
+    await settled();
+    const before = await allEntries(waybill.url);
+    await waybill.end('SIGKILL');
+    const copy = join(directory, 'copy.ndjson');
+    cpSync(archive, copy);
+    rmSync(join(directory, 'data'), { recursive: true });
+
+    const said = restore(file, '--from', 'archive');
+    assert.match(said, new RegExp(`restored .* entries of restore.example/audit`));
+    const [, root] = /their root is (\S+)/.exec(said) ?? [];
+    restore(file, '--from', copy, '--into', join(directory, 'second'), '--head', `${before.length}:${root}`);
+    assert.throws(() => restore(file, '--from', 'archive'), /LEDGER_EXISTS/);
+    const wrong = ['--from', copy, '--into', join(directory, 'third'), '--head', `${before.length}:${'A'.repeat(43)}=`];
+    assert.throws(() => restore(file, ...wrong), /RESTORE_MISMATCH/);
+
+    waybill = await startWaybill(file, port);
+    const again = await allEntries(waybill.url);
+    sameLines(again, before, 'the restored ledger');
+    const more = startProducer(waybill.url, 2, 25);
+    await until('more load', () => more.acknowledged.length > 500);
+    await more.finish();
+    await settled();
+    const entries = await allEntries(waybill.url);
+    checkLedger(entries.slice(0, before.length), producer.acknowledged);
+    sameLines(linesOf(readFileSync(archive, 'utf8')), entries, 'the file');
+  } finally {
+    producer.abandon();
+    await waybill.end('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  }
+});
