@@ -95,7 +95,8 @@ function restoredLines({ size, root }: Restored, config: Config, { from, config:
   return [
     `restored ${countText(size)} entries of ${config.ledger.origin}; their root is ${root}`,
     '',
-    'What is not in the entries is not restored: where destinations are, what they had set aside, and the positions of sources beyond the last entry.',
+    'What is not in the entries is not restored: where destinations are, what they had set aside, and positions of sources',
+    'beyond the last entry.',
     ...(config.destinations.length === others.length ? [] : [`  ${from}: goes on at ${size}`]),
     ...others.map((destination) => `  ${destination.name}: ${othersText(destination)}`),
     '',

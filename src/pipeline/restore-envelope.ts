@@ -15,8 +15,8 @@ export interface RestoredEnvelope {
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
 /**
- * Reads the envelope of an entry that comes from outside. It has to be byte for byte as a ledger writes it (`docs/formats/entry-v1.md`). Rejects
- * with `RESTORE_INVALID`.
+ * Reads the envelope of an entry that comes from outside. It has to be byte for byte as a ledger writes it (`docs/formats/entry-v1.md`).
+ * Rejects with `RESTORE_INVALID`.
  */
 export function envelopeAt(index: number, bytes: Uint8Array): RestoredEnvelope {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
@@ -33,7 +33,8 @@ export function envelopeAt(index: number, bytes: Uint8Array): RestoredEnvelope {
     typeof id === 'string' &&
     event !== undefined;
   if (!isEntry || bytes.length > ENTRY_BYTES_MAX || text.includes('\n')) throw invalid(index);
-  const head = `{"v":1,"source":${JSON.stringify(source)},"n":${n},"partition":${JSON.stringify(partition)},"position":${JSON.stringify(position)},`;
+  const place = `"partition":${JSON.stringify(partition)},"position":${JSON.stringify(position)},`;
+  const head = `{"v":1,"source":${JSON.stringify(source)},"n":${n},${place}`;
   if (!text.startsWith(`${head}"received_at":"${receivedAt}","id":"`)) throw invalid(index);
   return { source, n, partition, position: position === null ? null : asPosition(position), receivedAt };
 }
