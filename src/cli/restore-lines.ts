@@ -11,7 +11,8 @@ const FRAME_BYTES_MAX = 40;
 
 /**
  * The entries in files of lines `{"index":INDEX,"entry":ENTRY}`, as a file destination writes them: first those that were set apart beside
- * the file, in their order. What follows the last line feed of a file is not a line. Rejects with `RESTORE_INVALID` at a line of another form.
+ * the file, in their order. What follows the last line feed of a file is not a line. Rejects with `RESTORE_INVALID` at a line of another
+ * form.
  */
 export async function* linesOf(disk: Disk, path: string): AsyncGenerator<KeptEntry> {
   for (const part of [...(await partsOf(disk, path)), path]) {

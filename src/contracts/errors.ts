@@ -76,8 +76,7 @@ export const ERROR_CODES = {
   RESTORE_INCOMPLETE: {
     remedy: 'halt',
     means: 'What a ledger should be rebuilt from does not have all of its entries.',
-    action:
-      'Nothing was made. Take a destination that has them all: one that began at the beginning, gets every control entry, and has nothing set aside.',
+    action: 'Nothing was made. Take a destination that has them all: from the beginning, control entries too, with nothing set aside.',
   },
   RESTORE_INVALID: {
     remedy: 'halt',
