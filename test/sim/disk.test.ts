@@ -73,6 +73,28 @@ describe('virtual disk', () => {
     assert.deepEqual([...outcomes].sort(), ['damaged', 'hollow', 'lost', 'prefix', 'whole']);
   });
 
+  test('what was written is what was there then, whatever becomes of the buffer, and nothing is done to the buffer', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const it = bench(seed);
+      const buffer = Buffer.from(TEXT);
+      await run(it.world, async () => {
+        const file = await it.port.open('/a', 'create');
+        await file.write(buffer, 0);
+        powerCut(it);
+      });
+      assert.deepEqual(buffer, TEXT, 'a torn sector is one of the disk');
+    }
+    const it = bench(1);
+    await run(it.world, async () => {
+      const buffer = Buffer.from(TEXT);
+      const file = await it.port.open('/a', 'create');
+      await file.write(buffer, 0);
+      buffer.fill(0);
+      await file.sync();
+      assert.deepEqual(Buffer.from(it.disk.peek('/a') ?? []), TEXT);
+    });
+  });
+
   test('a name is lost with the power until its directory was synced', async () => {
     const outcomes = new Set<string>();
     for (let seed = 1; seed <= 40; seed++) {

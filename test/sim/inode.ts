@@ -71,7 +71,8 @@ export class Inode {
   }
 
   write(bytes: Uint8Array, at: number): void {
-    const kept = bytes.slice();
+    // A buffer's own `slice` would be a view of memory that its owner goes on to use.
+    const kept = new Uint8Array(bytes);
     this.#seen.write(kept, at);
     this.#unsynced.push({ kind: 'write', at, bytes: kept });
   }
@@ -151,7 +152,7 @@ export class Inode {
   #tear(at: number, bytes: Uint8Array, chance: Chance): void {
     const before = this.#durable.bytes.subarray(0, this.#durable.length);
     const changed = [...bytes.keys()].filter((place) => before[at + place] !== bytes[place]);
-    const torn = bytes.slice();
+    const torn = new Uint8Array(bytes);
     if (changed.length > 0) {
       const place = chance.pick(changed);
       torn[place] = (torn[place] as number) ^ (1 << chance.int(0, 7));

@@ -248,7 +248,7 @@ function toAttempt(life: Life, batch: SinkBatch, now: number): Attempt {
     count: batch.count,
     id: batch.id,
     sha256: batch.sha256,
-    body: batch.body.slice(),
+    body: new Uint8Array(batch.body),
     omitted: batch.omitted,
     replay: batch.replay ?? null,
     sentAt: now,
