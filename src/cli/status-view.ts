@@ -8,6 +8,8 @@ const destination = z.looseObject({
   counters: z.looseObject({ repeats: z.int() }).nullish(),
   quarantine: z.array(z.looseObject({ from: z.int(), through: z.int() })).nullish(),
   side: z.looseObject({ name: z.string(), from: z.int(), through: z.int(), cursor: z.int() }).nullish(),
+  head: z.looseObject({ from: z.int(), through: z.int(), in_doubt: z.boolean(), attempts: z.int() }).nullish(),
+  next_retry_at: z.number().nullish(),
   error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
 });
 

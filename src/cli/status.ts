@@ -8,6 +8,7 @@ import { loadConfig } from './load-config.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import { readStatus, type StatusView } from './status-view.ts';
 import { countText, type Terminal, tableLines } from './terminal.ts';
+import { watch } from './watch.ts';
 
 const WATCH_MS = 1_000;
 
@@ -18,7 +19,7 @@ export function addStatus(program: Command, terminal: Terminal, done: (code: num
     'waybill status --watch',
     'waybill status --json | jq .destinations',
   ])
-    .option('--watch', 'show it again every second until interrupted', false)
+    .option('--watch', 'show the flow, live, until q or Ctrl-C', false)
     .action(async (options: CommonOptions & { readonly watch: boolean }) => {
       const client = openClient(loadConfig(options.config));
       const show = async (): Promise<void> => {
@@ -26,22 +27,22 @@ export function addStatus(program: Command, terminal: Terminal, done: (code: num
         if (options.json) terminal.out(JSON.stringify(answer));
         else for (const line of statusLines(readStatus(answer))) terminal.out(line);
       };
-      await show();
-      if (options.watch) await repeat(show, options.json ? () => {} : () => terminal.out(''));
+      if (!options.watch) await show();
+      else if (options.json) await repeat(show);
+      else await watch(client, terminal);
       done(EXIT.ok);
     });
 }
 
-async function repeat(show: () => Promise<void>, between: () => void): Promise<void> {
+/** JSON for programs, once a second. */
+async function repeat(show: () => Promise<void>): Promise<void> {
   const ending = new AbortController();
   const signals = listenToSignals({ stop: () => ending.abort(), reload: () => {} });
   const ports = await openPorts({ logLevel: 'error' });
   try {
     while (!ending.signal.aborted) {
-      await ports.clock.sleep(WATCH_MS, ending.signal).catch(() => {});
-      if (ending.signal.aborted) break;
-      between();
       await show();
+      await ports.clock.sleep(WATCH_MS, ending.signal).catch(() => {});
     }
   } finally {
     signals.close();
