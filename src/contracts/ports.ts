@@ -73,8 +73,8 @@ export interface DiskFile {
  * Failures are `DISK_FAILED`, with the name of the operating system's error in the fact `errno`.
  */
 export interface Files {
-  /** The names in a directory, sorted; empty when it does not exist. */
-  list(directory: string): Promise<readonly string[]>;
+  /** The names in a directory, sorted; `null` when it does not exist. */
+  list(directory: string): Promise<readonly string[] | null>;
   /** What is at a path, through symbolic links; `null` when there is nothing. */
   stat(path: string): Promise<FileFacts | null>;
   /** Opens a file for reading; `null` when there is nothing at the path. */

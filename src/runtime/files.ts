@@ -8,7 +8,7 @@ import { diskError, isMissing } from './disk-error.ts';
 export const foreignFiles: Files = {
   async list(directory) {
     const names = await attempt('list', directory, () => readdir(directory));
-    return (names ?? []).sort();
+    return names === null ? null : names.sort();
   },
   async stat(path) {
     const stats = await attempt('look at', path, () => stat(path, { bigint: true }));

@@ -12,7 +12,7 @@ export function portsOf(world: World, life: Life, disk: VirtualDisk): Ports {
     random: world.chance.fork(`process/${life.number}`),
     disk: disk.portOf(life),
     // No other program writes files on this machine.
-    files: { list: async () => [], stat: async () => null, open: async () => null },
+    files: { list: async () => null, stat: async () => null, open: async () => null },
     http: noHttp,
     output: { write: () => Promise.reject(new Error('the simulation has no standard output')) },
     background: { run: (job) => Promise.reject(new Error(`there is no job ${job}`)) },
