@@ -136,7 +136,12 @@ function ofProcess(name: string, help: string, value: (facts: MetricFacts) => nu
   return { kind: 'gauge', name, help, labelNames: [], values };
 }
 
-function ofSources(kind: ReadMetric['kind'], field: keyof StatusView['sources'][string], name: string, help: string): ReadMetric {
+function ofSources(
+  kind: ReadMetric['kind'],
+  field: Exclude<keyof StatusView['sources'][string], 'pulled'>,
+  name: string,
+  help: string,
+): ReadMetric {
   const values: ReadMetric['values'] = ({ status }) => Object.entries(status.sources).map(([source, view]) => [{ source }, view[field]]);
   return { kind, name, help, labelNames: ['source'], values };
 }

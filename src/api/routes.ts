@@ -35,11 +35,12 @@ import {
 import { type ReloadParts, reloadAbout, reloadConfiguration } from './reload.ts';
 import { resend, resendAbouts } from './resend.ts';
 import { confirmClock, confirmClockAbout, type RetentionParts } from './retention.ts';
+import { retrySource, retrySourceAbout, type SourceParts } from './sources.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 import { type StreamCount, stream, streamAbout } from './stream.ts';
 
 /** What the routes need. */
-export interface RouteParts extends IngestParts, ControlParts, ReloadParts, RetentionParts {
+export interface RouteParts extends IngestParts, ControlParts, ReloadParts, RetentionParts, SourceParts {
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond'>;
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   readonly streams: StreamCount;
@@ -80,6 +81,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/quarantine/*/*', need: 'read', about: quarantinedAbout, take: showQuarantined },
   asideRoute('redeliver'),
   asideRoute('waive'),
+  { method: 'POST', path: '/v1/sources/*/retry', need: 'control', about: retrySourceAbout, take: retrySource },
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
   { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },
   { method: 'GET', path: '/readyz', need: 'open', about: readyzAbout, take: (call, { ledger }) => readyz(call, ledger) },

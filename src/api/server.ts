@@ -21,6 +21,7 @@ import type { Requests } from './requests.ts';
 import { createRequests } from './requests.ts';
 import type { Route } from './routes.ts';
 import { ROUTES, routeFinder } from './routes.ts';
+import type { SourceVerbs } from './sources.ts';
 import type { StatusView } from './status.ts';
 import type { StreamCount } from './stream.ts';
 import type { TlsMaterial } from './tls.ts';
@@ -36,6 +37,8 @@ export interface ApiOptions {
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
   destination(name: string): DestinationVerbs | undefined;
+  /** `undefined` when there is no source of this name that is pulled. */
+  pulled(name: string): SourceVerbs | undefined;
   /** Where the metrics listen to what happens. */
   readonly observers?: Observers;
   /** Reads the configuration again. */
@@ -173,6 +176,7 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, streams: Strea
       observer: options.observers ?? metrics,
       status: () => ({ ...options.status(), api: { listeners: listeners().map(listenerView) } }),
       destination: (name) => options.destination(name),
+      pulled: (name) => options.pulled(name),
       reload: (request) => options.reload(request),
       confirmClock: () => options.confirmClock(),
       destinationNames: () => options.destinationNames(),

@@ -58,12 +58,24 @@ export const destinationShape = z.object({
   side: side.nullable().describe('The old entries that are being sent again.'),
 });
 
-const source = z.object({
+const pulled = z.object({
+  state: z.enum(['running', 'waiting', 'halted']).describe('What it does now: `waiting` goes on by itself, `halted` needs an operator.'),
+  error: failure.nullable().describe('Why it does not run.'),
+  positions: whole('How many partitions have a position.'),
+  lag_bytes: whole('How many bytes wait to be read.').nullable(),
+  problems: z
+    .array(z.object({ place: z.string().describe('Where.'), message: z.string().describe('Why.') }))
+    .describe('What cannot be read at this moment and is tried again: the first few.'),
+});
+
+/** What is answered about one source. */
+export const sourceShape = z.object({
   accepted: whole('Events that became entries since the start.'),
   duplicates: whole('Events since the start that were an entry already.'),
   rejected: whole('Faults of events that were refused since the start.'),
   conflicts: whole('Those of the faults that were a taken identity or number.'),
   entries: whole('Entries of the source in the ledger.'),
+  pulled: pulled.optional().describe('How it is read, where it is pulled.'),
 });
 
 const ledger = z.object({
@@ -108,7 +120,7 @@ const ledger = z.object({
 /** What `GET /v1/status` answers. */
 export const statusShape = z.object({
   ledger,
-  sources: z.record(z.string(), source).describe('The sources by name.'),
+  sources: z.record(z.string(), sourceShape).describe('The sources by name.'),
   producers: z
     .object({
       tracked: whole('Producers whose numbers are followed.'),

@@ -27,6 +27,8 @@ export interface SourceView {
   readonly duplicates: number;
   readonly rejected: number;
   readonly conflicts: number;
+  /** How it is read, where it is pulled. */
+  readonly pulled?: unknown;
 }
 
 /** What an operator sees of the ledger. */

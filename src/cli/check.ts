@@ -95,7 +95,7 @@ function pathsOf({ sources, destinations }: Config): PathGuarantee[] {
 function sourceHopOf(source: Config['sources'][number]) {
   const definition = adapters.sources[source.type];
   assert(definition !== undefined, `the source ${source.type} was looked up when the file was read`);
-  return sourceHop(source, definition.traits);
+  return sourceHop(source, definition.traits, definition.caveats?.(source.settings));
 }
 
 function sinkHopOf({ type, settings }: Config['destinations'][number]) {

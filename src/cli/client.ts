@@ -129,6 +129,7 @@ function reasonOf(error: unknown): string {
 /** Errors of the process that a command passes on as they are, because their way out is the same here. */
 const PASSED_ON: readonly ErrorCode[] = [
   'DESTINATION_UNKNOWN',
+  'SOURCE_UNKNOWN',
   'AUTH_THROTTLED',
   'COMMAND_REFUSED',
   'REQUEST_INVALID',

@@ -9,19 +9,23 @@ const VERBS = [
   { verb: 'pause', says: 'stop delivering to a destination; nothing is lost, its lag grows', after: 'is paused' },
   { verb: 'resume', says: 'go on delivering to a destination that was paused or detached', after: 'goes on' },
   { verb: 'cancel', says: 'end a replay, a recovery or a redelivery', after: 'sends no old entries any more' },
-  { verb: 'retry', says: 'go on with a destination that halted, once its reason is gone', after: 'tries again' },
+  { verb: 'retry', says: 'go on with a destination that halted, or with a source, once the reason is gone', after: 'tries again' },
 ] as const;
 
-/** `waybill pause|resume|retry|cancel DEST`. */
+/** `waybill pause|resume|retry|cancel DEST`, `waybill retry --source NAME`. */
 export function addControl(program: Command, terminal: Terminal, done: (code: number) => void): void {
   for (const { verb, says, after } of VERBS) {
-    withControlOptions(program.command(verb).argument('<destination>', 'its name in the configuration').description(says), [
+    const command = program.command(verb).argument('<name>', 'its name in the configuration').description(says);
+    if (verb === 'retry') command.option('--source', 'the name is that of a source', false);
+    withControlOptions(command, [
       `waybill ${verb} archive`,
       `waybill ${verb} archive --reason "ticket 4711"`,
-    ]).action(async (destination: string, options: ControlOptions) => {
+      ...(verb === 'retry' ? ['waybill retry --source logs'] : []),
+    ]).action(async (name: string, options: ControlOptions & { readonly source?: boolean }) => {
       const client = openClient(loadConfig(options.config), options.reason);
-      const answer = await client.post(`/v1/destinations/${encodeURIComponent(destination)}/${verb}`, {});
-      terminal.out(options.json ? JSON.stringify(answer) : `${destination} ${after}`);
+      const kind = options.source === true ? 'sources' : 'destinations';
+      const answer = await client.post(`/v1/${kind}/${encodeURIComponent(name)}/${verb}`, {});
+      terminal.out(options.json ? JSON.stringify(answer) : `${name} ${after}`);
       done(EXIT.ok);
     });
   }

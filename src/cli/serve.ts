@@ -96,6 +96,7 @@ async function serve(pipeline: Pipeline, ports: OpenPorts, { stopping, hangup, e
       observers: ports.observers,
       status: (): StatusView => ({ ...pipeline.status(), reload: reloader?.last() ?? null }),
       destination: (name) => destinations.get(name),
+      pulled: (name) => pipeline.sources.get(name),
       reload: async ({ trial, token }) => {
         if (reloader === null) throw new WaybillError('OVERLOADED', 'the process is still being started');
         return reloader.reload({ how: 'request', name: token }, trial);

@@ -13,6 +13,13 @@ const destination = z.looseObject({
   error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
 });
 
+const pulled = z.looseObject({
+  state: z.string(),
+  lag_bytes: z.number().nullable(),
+  error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
+  problems: z.array(z.looseObject({ place: z.string(), message: z.string() })),
+});
+
 const view = z.looseObject({
   ledger: z.looseObject({
     origin: z.string(),
@@ -29,7 +36,7 @@ const view = z.looseObject({
       })
       .nullish(),
   }),
-  sources: z.record(z.string(), z.looseObject({})),
+  sources: z.record(z.string(), z.looseObject({ pulled: pulled.nullish() })),
   destinations: z.record(z.string(), destination),
   reload: z.looseObject({ at: z.string(), error: z.looseObject({ code: z.string(), message: z.string() }).nullable() }).nullish(),
 });

@@ -61,6 +61,7 @@ export function statusLines({ ledger, sources, destinations, reload }: StatusVie
     ...(reload?.error ? [`the changed configuration of ${reload.at} is NOT at work: ${reload.error.code}: ${reload.error.message}`] : []),
     `sources: ${Object.keys(sources).join(', ') || 'none'}`,
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
+    ...Object.entries(sources).flatMap(([name, { pulled }]) => (pulled ? pulledNotes(name, pulled) : [])),
     ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),
   ];
 }
@@ -92,5 +93,12 @@ function notesOn(name: string, { state, error, counters, quarantine, side }: Sta
     ...(aside > 0 ? ['', `${name}: ${countText(aside)} entries are set aside; \`waybill quarantine list\` shows why`] : []),
     ...(repeats > 0 ? ['', `${name}: ${countText(repeats)} batches may be there twice, because an answer was lost`] : []),
     ...(state === 'removed' ? ['', `${name} is not in the configuration; \`waybill destination forget ${name}\` forgets its cursor`] : []),
+  ];
+}
+
+function pulledNotes(name: string, { state, error, problems }: NonNullable<StatusView['sources'][string]['pulled']>): string[] {
+  return [
+    ...(error ? ['', `source ${name} is ${state}: ${error.code}: ${error.message}`, `  ${error.action}`] : []),
+    ...problems.flatMap(({ place, message }) => ['', `source ${name} cannot read ${place}: ${message}`]),
   ];
 }

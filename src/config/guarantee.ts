@@ -8,14 +8,20 @@ export interface Hop {
   readonly words: string;
 }
 
-/** What a source guarantees up to the ledger. */
-export function sourceHop(source: Pick<SourceConfig, 'schema' | 'idField'>, traits: SourceDefinition['traits']): Hop {
+/** What a source guarantees up to the ledger; `caveats` are those that its definition names. */
+export function sourceHop(
+  source: Pick<SourceConfig, 'schema' | 'idField'>,
+  traits: SourceDefinition['traits'],
+  caveats: readonly string[] = [],
+): Hop {
+  if (traits.delivery === 'resumable') {
+    const words = 'its position is durable together with its events; it resumes without a gap or a repeat';
+    return caveats.length === 0 ? { strength: 3, words } : { strength: 2, words: `${words}. But: ${caveats.join('; ')}` };
+  }
   if (source.schema === 'json' && source.idField === null) {
     return { strength: 1, words: 'events have no identity of their own, so one that is sent again becomes a second entry; set id_field' };
   }
-  return traits.delivery === 'pushed'
-    ? { strength: 3, words: 'answered after it is durable; the same identity is one entry, however often it is sent' }
-    : { strength: 3, words: 'its position is durable together with its events; it resumes without a gap or a repeat' };
+  return { strength: 3, words: 'answered after it is durable; the same identity is one entry, however often it is sent' };
 }
 
 /** What a destination guarantees from the ledger on, by the traits of its sink. */

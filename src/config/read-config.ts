@@ -47,7 +47,7 @@ export function readConfig(text: string, file: string, readers: Readers, adapter
     ...reading.faults.filter(({ path }) => !unresolved.has(path.join('.'))),
   ];
   if (config === null || faults.length > 0) return placed(faults);
-  const broken = ruleFaults(config, adapters, reading.paths);
+  const broken = ruleFaults(config, adapters, reading);
   return broken.length > 0 ? placed(broken) : { ok: true, config };
 }
 
@@ -58,10 +58,12 @@ export function parseConfig(text: string, file: string, readers: Readers, adapte
   throw new WaybillError('CONFIG_INVALID', reading.faults.map(faultText).join('\n'));
 }
 
-/** One reading of a file: what was found wrong, and which paths the destinations write to. */
+/** One reading of a file: what was found wrong, and which paths it names. */
 class Reading {
   readonly faults: PathFault[] = [];
-  readonly paths = new Map<string, readonly string[]>();
+  /** The paths that each destination writes to, and those that each source reads. */
+  readonly written = new Map<string, readonly string[]>();
+  readonly read = new Map<string, readonly string[]>();
   readonly #directory: string;
   readonly #adapters: Adapters;
 
@@ -103,9 +105,11 @@ class Reading {
     if (definition === null) return null;
     const { common, own } = split(item, jsonSchemaOf(sourceKeys));
     const known = sourceJsonSchema(definition.type, definition);
+    const read: string[] = [];
     const keys = this.#keep(fit(sourceKeys, common, path, known));
-    const settings = this.#keep(fit(definition.config, this.#absolute(known, own, []), path, known));
+    const settings = this.#keep(fit(definition.config, this.#absolute(known, own, read), path, known));
     if (keys === null || settings === null) return null;
+    this.read.set(name, read);
     return {
       name,
       type: keys.type,
@@ -128,7 +132,7 @@ class Reading {
     const keys = this.#keep(fit(destinationKeys, common, path, known));
     const settings = this.#keep(fit(definition.config, this.#absolute(known, own, paths), path, known));
     if (keys === null || settings === null) return null;
-    this.paths.set(name, paths);
+    this.written.set(name, paths);
     const traits = definition.traits(settings);
     return {
       name,

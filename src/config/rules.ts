@@ -15,16 +15,23 @@ export function nameFault(name: string): string | null {
   return 'a name has lower-case letters, digits, _ and -, begins with a letter, and is at most 64 long';
 }
 
+/** The absolute paths that a configuration names, by the name of a destination or a source. */
+export interface NamedPaths {
+  readonly written: ReadonlyMap<string, readonly string[]>;
+  readonly read: ReadonlyMap<string, readonly string[]>;
+}
+
 /** What only shows when the parts of a configuration that is right by its schema are put side by side. */
-export function ruleFaults(config: Config, adapters: Adapters, paths: ReadonlyMap<string, readonly string[]>): PathFault[] {
+export function ruleFaults(config: Config, adapters: Adapters, paths: NamedPaths): PathFault[] {
   return [
     ...ledgerFaults(config),
     ...apiFaults(config),
-    ...config.sources.flatMap(sourceFaults),
+    ...config.sources.flatMap((source) => sourceFaults(source, adapters)),
     ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
     ...renameFaults(config),
     ...targetFaults(config, adapters),
     ...pathFaults(config, paths),
+    ...loopFaults(config, adapters, paths),
   ];
 }
 
@@ -59,9 +66,18 @@ function ledgerFaults({ ledger, destinations }: Config): PathFault[] {
   ];
 }
 
-function sourceFaults(source: Config['sources'][number]): PathFault[] {
+function sourceFaults(source: Config['sources'][number], adapters: Adapters): PathFault[] {
+  const path = ['sources', source.name];
+  const definition = sourceOf(source, adapters);
+  const fitting = definition.schemas?.(source.settings) ?? [source.schema];
+  if (!fitting.includes(source.schema)) {
+    return [fault([...path, 'schema'], `what this source reads never fits schema ${source.schema}; set it to ${fitting.join(' or ')}`)];
+  }
+  if (source.rate !== null && definition.traits.delivery === 'resumable') {
+    return [fault([...path, 'rate'], 'rate is for senders that are answered; this source reads no faster than entries become durable')];
+  }
   if (source.schema === 'json' || source.idField === null) return [];
-  return [fault(['sources', source.name, 'id_field'], 'schema waybill/1 has its identity in `id`; id_field belongs to schema json')];
+  return [fault([...path, 'id_field'], 'schema waybill/1 has its identity in `id`; id_field belongs to schema json')];
 }
 
 function destinationFaults(destination: DestinationConfig, adapters: Adapters): PathFault[] {
@@ -112,12 +128,30 @@ function targetFaults({ destinations }: Config, adapters: Adapters): PathFault[]
   });
 }
 
-function pathFaults({ ledger }: Config, paths: ReadonlyMap<string, readonly string[]>): PathFault[] {
-  return [...paths].flatMap(([name, places]) =>
-    places
-      .filter((place) => place === ledger.path || place.startsWith(`${ledger.path}/`))
-      .map((place) => fault(['destinations', name], `${place} is inside ledger.path; nothing but the ledger may be there`)),
+function pathFaults({ ledger }: Config, { written, read }: NamedPaths): PathFault[] {
+  const inside = (path: string): boolean => path === ledger.path || path.startsWith(`${ledger.path}/`);
+  const faults = (key: string, paths: NamedPaths['read'], why: string): PathFault[] =>
+    [...paths].flatMap(([name, places]) =>
+      places.filter(inside).map((place) => fault([key, name], `${place} is inside ledger.path; nothing but the ledger may ${why}`)),
+    );
+  return [...faults('destinations', written, 'be there'), ...faults('sources', read, 'look there')];
+}
+
+/** A source that reads what a destination writes makes every entry an event again, without an end. */
+function loopFaults({ sources }: Config, adapters: Adapters, { written }: NamedPaths): PathFault[] {
+  return sources.flatMap((source) =>
+    [...written].flatMap(([destination, places]) =>
+      places
+        .filter((place) => sourceOf(source, adapters).reads?.(source.settings, place) === true)
+        .map((place) => fault(['sources', source.name], `reads ${place}, which the destination ${destination} writes: that never ends`)),
+    ),
   );
+}
+
+function sourceOf({ type }: Config['sources'][number], adapters: Adapters) {
+  const definition = adapters.sources[type];
+  assert(definition !== undefined, `the source ${type} was looked up when the file was read`);
+  return definition;
 }
 
 function traitsOf(destination: DestinationConfig, adapters: Adapters) {

@@ -41,7 +41,10 @@ export const sourceKeys = z.strictObject({
   on_invalid: z
     .enum(['refuse', 'keep'])
     .default('refuse')
-    .describe('An event that fails its schema: `refuse` answers its sender, `keep` stores it with what is wrong.'),
+    .describe(
+      'An event that fails its schema: `refuse` answers its sender, or, where nobody waits for an answer, keeps its bytes aside and declares ' +
+        'it; `keep` stores it with what is wrong.',
+    ),
   gap_after: duration(1_000, 86_400_000)
     .prefault('30s')
     .describe("How long a hole in a producer's numbers may stay open before it is declared (schema `waybill/1`)."),

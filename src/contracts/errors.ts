@@ -117,7 +117,7 @@ export const ERROR_CODES = {
   DISK_FAILED: {
     remedy: 'halt',
     means: 'The operating system refused a file operation.',
-    action: 'Check the path, its permissions and the disk that the message names, then start again or run `waybill retry DEST`.',
+    action: 'Check the path, its permissions and its disk, then run `waybill retry DEST` or `waybill retry --source NAME`, or start again.',
   },
   JOURNAL_INVALID: {
     remedy: 'halt',
@@ -135,12 +135,18 @@ export const ERROR_CODES = {
   SOURCE_BROKEN: {
     remedy: 'halt',
     means: 'A source named a place that the ledger cannot keep: a position or a partition that is too long, or too many partitions.',
-    action: 'Nothing of that batch was accepted. Correct what the source reads, then start again.',
+    action: 'Nothing of that batch was accepted. Correct what the source reads, then run `waybill retry --source NAME`.',
   },
   REFUSED_FULL: {
     remedy: 'halt',
     means: 'The bytes kept of refused events have reached their limit, so the source was stopped before an event could be lost.',
-    action: 'Correct what the source sends, move the files out of the directory that the message names, then start again.',
+    action:
+      'Look with `waybill refused list`, make room with `waybill refused retry` or `discard`, then run `waybill retry --source NAME`.',
+  },
+  SOURCE_FAILED: {
+    remedy: 'halt',
+    means: 'The source failed in a way that it has no word for. Nothing was lost: it resumes from its position.',
+    action: 'Report the message as a fault of the source, then run `waybill retry --source NAME`.',
   },
   LISTEN_UNSAFE: {
     remedy: 'halt',

@@ -108,6 +108,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
         ...core,
         destinations: destinations.parts,
         removed: removed.list(),
+        pulled: pulled.parts,
         damage: scrubbing.damage(),
         retention: retention.status(),
         retainBytes: current.ledger.retain.bytes,

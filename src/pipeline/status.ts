@@ -4,6 +4,7 @@ import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { OpenIdentities } from '../ledger/identities/identities.ts';
 import type { TreeHead } from '../tree/follower.ts';
 import type { RetentionStatus } from './retention.ts';
+import type { PulledSource, PulledStatus } from './sources.ts';
 
 /** The whole pipeline as an operator sees it: the answer of `GET /v1/status`. */
 export interface PipelineStatus {
@@ -27,11 +28,14 @@ export interface PipelineStatus {
     readonly damage: string | null;
     readonly retention: RetentionStatus;
   };
-  readonly sources: Readonly<Record<string, SourceCounts & { readonly entries: number }>>;
+  readonly sources: Readonly<Record<string, SourceStatus>>;
   readonly producers: ReturnType<Intake['status']>['producers'];
   readonly refused_bytes: number;
   readonly destinations: Readonly<Record<string, DestinationStatus>>;
 }
+
+/** A source: what came of its events, and how it is read where it is pulled. */
+export type SourceStatus = SourceCounts & { readonly entries: number; readonly pulled?: PulledStatus };
 
 /** What a status is made of. */
 export interface StatusParts {
@@ -40,6 +44,7 @@ export interface StatusParts {
   readonly intake: Intake;
   readonly tree: { head(): TreeHead };
   readonly destinations: ReadonlyMap<string, Destination>;
+  readonly pulled: ReadonlyMap<string, PulledSource>;
   readonly removed: ReadonlyMap<string, DestinationStatus>;
   readonly damage: string | null;
   readonly retention: RetentionStatus;
@@ -76,7 +81,12 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
       damage,
       retention: parts.retention,
     },
-    sources: Object.fromEntries(sources),
+    sources: Object.fromEntries(
+      [...sources].map(([name, counts]) => {
+        const source = parts.pulled.get(name);
+        return [name, source === undefined ? counts : { ...counts, pulled: source.status() }];
+      }),
+    ),
     producers,
     refused_bytes: refusedBytes,
     destinations: Object.fromEntries([
