@@ -44,7 +44,7 @@ export const file: SourceDefinition<FileSourceConfig> = {
       .enum(['ndjson', 'lines'])
       .default('ndjson')
       .describe(
-        '`ndjson`: one JSON object to a line. `lines`: any text; a line becomes `{"line":"…"}`, with its bytes as `base64` when it is not UTF-8.',
+        '`ndjson`: one JSON object to a line. `lines`: plain text; a line becomes `{"line":"…"}`, with its bytes as `base64` when it is not UTF-8.',
       ),
     start: z
       .enum(['beginning', 'end'])

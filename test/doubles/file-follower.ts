@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import type { TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import type { SourceNote } from '../../src/contracts/source.ts';
 import type { Position } from '../../src/contracts/units.ts';
@@ -78,3 +81,23 @@ export class FileFollower {
     }
   }
 }
+
+/** A directory that is removed after the test. */
+export function directoryOf(t: TestContext): string {
+  const directory = mkdtempSync(`${tmpdir()}/waybill-file-source-`);
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Follows `app.log*` in a directory until the test ends. */
+export async function follow(t: TestContext, directory: string, settings: object = {}, before?: FileFollower): Promise<FileFollower> {
+  const follower = await FileFollower.start({ paths: [`${directory}/app.log*`], ...settings }, before);
+  t.after(() => follower.stop());
+  return follower;
+}
+
+/** Lines with the numbers from one up to another. */
+export const numbered = (from: number, to: number, pad = ''): string =>
+  Array.from({ length: to - from }, (_, k) => `{"k":${from + k}${pad}}\n`).join('');
+/** The same as the texts of events. */
+export const texts = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, k) => `{"k":${from + k}}`);
