@@ -42,8 +42,8 @@ export const sourceKeys = z.strictObject({
     .enum(['refuse', 'keep'])
     .default('refuse')
     .describe(
-      'An event that fails its schema: `refuse` answers its sender, or, where nobody waits for an answer, keeps its bytes aside and declares ' +
-        'it; `keep` stores it with what is wrong.',
+      'An event that fails its schema: `refuse` answers its sender, or, where nobody waits for an answer, keeps its bytes aside and ' +
+        'declares it; `keep` stores it with what is wrong.',
     ),
   gap_after: duration(1_000, 86_400_000)
     .prefault('30s')

@@ -260,7 +260,7 @@ export class FileTracks {
     const gone = [...this.tracks.values()].filter(({ goneAt, content, cutLooks }) => goneAt !== null && content === null && cutLooks === 0);
     const [oldest] = gone.toSorted((a, b) => (a.goneAt ?? 0) - (b.goneAt ?? 0));
     if (oldest === undefined) {
-      const message = `source ${this.#options.name} would have to follow more than ${PARTITIONS_MAX - 1} files, the next one is ${file.path}`;
+      const message = `source ${this.#options.name} cannot follow more than ${PARTITIONS_MAX - 1} files; the next one is ${file.path}`;
       throw new WaybillError('SOURCE_BROKEN', message);
     }
     this.tracks.delete(oldest.partition);

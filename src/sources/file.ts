@@ -44,7 +44,7 @@ export const file: SourceDefinition<FileSourceConfig> = {
       .enum(['ndjson', 'lines'])
       .default('ndjson')
       .describe(
-        '`ndjson`: one JSON object to a line. `lines`: plain text; a line becomes `{"line":"…"}`, with its bytes as `base64` when it is not UTF-8.',
+        '`ndjson`: one JSON object to a line. `lines`: plain text; a line becomes `{"line":"…"}`, with `base64` when it is not UTF-8.',
       ),
     start: z
       .enum(['beginning', 'end'])
@@ -54,7 +54,7 @@ export const file: SourceDefinition<FileSourceConfig> = {
     final_line_after: duration(1_000, 86_400_000)
       .optional()
       .describe(
-        'After what time without a byte more a last line without a line feed is taken. Absent: it waits, until its file is renamed or packed.',
+        'How long a last line without a line feed may stand without a byte more until it is taken. Absent: until its file is set apart.',
       ),
     forget_after: duration(60_000, 400 * 86_400_000)
       .prefault('1d')
