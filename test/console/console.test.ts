@@ -113,7 +113,8 @@ describe('the demo in a browser', { timeout: 180_000 }, () => {
   });
 
   test('the keyboard reaches everything, and those who want no motion see none', async () => {
-    await page.getByRole('button', { name: 'Play again' }).focus();
+    await page.getByRole('button', { name: 'Compare everything' }).focus();
+    await page.keyboard.press('Shift+Tab');
     const reached: string[] = [];
     for (let k = 0; k < 40 && !reached.includes('Forget the token'); k += 1) {
       reached.push(await page.evaluate(() => document.activeElement?.textContent ?? ''));

@@ -1,3 +1,4 @@
+import { createEventReader } from './event-stream.ts';
 import type { Demo, EntryLine, Status } from './shapes.ts';
 
 /** A request that was answered with an error, or not at all (`status` 0). */
@@ -23,6 +24,8 @@ export type DemoVerb = 'break' | 'repair';
 export interface Client {
   status(signal: AbortSignal): Promise<Status>;
   entries(from: number, limit: number, signal: AbortSignal): Promise<readonly EntryLine[]>;
+  /** Hands every entry from `from` on to `take` as it becomes durable. Resolves when the server ends it; rejects when it is broken off. */
+  follow(from: number, take: (lines: readonly EntryLine[]) => void, signal: AbortSignal): Promise<void>;
   control(destination: string, verb: Verb): Promise<void>;
   demo(signal: AbortSignal): Promise<Demo>;
   turn(destination: string, verb: DemoVerb): Promise<Demo>;
@@ -49,6 +52,7 @@ export function createClient(token: string | null): Client {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as EntryLine);
     },
+    follow: (from, take, signal) => follow(`/v1/stream?from=${from}`, headers, take, signal),
     control: async (destination, verb) => void (await post(`/v1/destinations/${encodeURIComponent(destination)}/${verb}`)),
     demo: async (signal) => JSON.parse(await get('/demo', signal)) as Demo,
     turn: async (destination, verb) => JSON.parse(await post(`/demo/destinations/${encodeURIComponent(destination)}/${verb}`)) as Demo,
@@ -69,6 +73,26 @@ async function send(path: string, options: RequestInit, signal?: AbortSignal): P
   }
   if (!response.ok) throw refusal(response.status, text);
   return text;
+}
+
+async function follow(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  take: (lines: readonly EntryLine[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const response = await fetch(path, { headers, signal, cache: 'no-store', credentials: 'omit', redirect: 'error' });
+  if (!response.ok || response.body === null) throw refusal(response.status, await response.text());
+  const reader = createEventReader();
+  const decoder = new TextDecoder();
+  const body = response.body.getReader();
+  for (;;) {
+    const { done, value } = await body.read();
+    if (done) return;
+    const events = reader.push(decoder.decode(value, { stream: true }));
+    const lines = events.filter(({ type }) => type === 'message').map(({ data }) => JSON.parse(data) as EntryLine);
+    if (lines.length > 0) take(lines);
+  }
 }
 
 function refusal(status: number, text: string): ApiError {

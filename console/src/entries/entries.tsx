@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import type { Client } from '../api/client.ts';
 import { ActionButton } from '../controls/action-button.tsx';
-import { useEntries } from '../live/use-entries.ts';
+import { FOLLOWED_MAX, useEntries } from '../live/use-entries.ts';
 import { countText } from '../words/numbers.ts';
 import type { EntryView } from './describe.ts';
 
@@ -9,16 +9,21 @@ interface EntriesProps {
   readonly client: Client;
   readonly durable: number;
   readonly beginning: number;
+  readonly live: boolean;
+  /** How many entries a second there are now. */
+  readonly rate: number;
 }
 
 /** The newest entries as they come. They can be held, to be read in peace. */
-export function Entries({ client, durable, beginning }: EntriesProps) {
+export function Entries({ client, durable, beginning, live, rate }: EntriesProps) {
   const [held, setHeld] = useState(false);
-  const entries = useEntries(client, durable, beginning, held);
+  const fast = rate > FOLLOWED_MAX;
+  const entries = useEntries(client, { durable, beginning, live, held, fast });
   return (
     <section className="panel entries" aria-labelledby="entries-title">
       <div className="panel-head">
         <h2 id="entries-title">The last entries</h2>
+        {fast && <p className="panel-note">more than anybody reads: the newest, twice a second</p>}
         <ActionButton pressed={held} act={() => setHeld(!held)}>
           Hold
         </ActionButton>

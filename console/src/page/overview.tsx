@@ -4,6 +4,7 @@ import { Entries } from '../entries/entries.tsx';
 import { LedgerFacts } from '../entries/ledger-facts.tsx';
 import { DestinationActions } from '../flow/destination-actions.tsx';
 import { Flow } from '../flow/flow.tsx';
+import { rateOf } from '../live/samples.ts';
 import type { Live } from '../live/use-live.ts';
 import { Minute } from '../minute/minute.tsx';
 import { TopBar } from './top-bar.tsx';
@@ -59,7 +60,13 @@ export function Overview({ client, live, leave }: OverviewProps) {
               actions={(view) => <DestinationActions view={view} demo={demo} live={answers} client={client} run={run} />}
             />
             <div className="below">
-              <Entries client={client} durable={status.ledger.durable} beginning={status.ledger.beginning ?? 0} />
+              <Entries
+                client={client}
+                durable={status.ledger.durable}
+                beginning={status.ledger.beginning ?? 0}
+                live={answers}
+                rate={rateOf(history, ({ ledger }) => ledger.durable)}
+              />
               <LedgerFacts status={status} />
             </div>
           </>
