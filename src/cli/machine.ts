@@ -157,7 +157,7 @@ export function spawnWithChannel(script: string, args: readonly string[], answer
 }
 
 /** The other end of `spawnWithChannel`, in the child. `gone` is called once nobody is there to answer any more. */
-export function openChannel(gone: () => void): { ask(question: unknown): Promise<unknown> } {
+export function openChannel(gone: () => void): { ask(question: unknown): Promise<unknown>; close(): void } {
   const waiting = new Map<number, PromiseWithResolvers<unknown>>();
   let asked = 0;
   process.on('message', ({ id, answer, error }: { readonly id: number; readonly answer?: unknown; readonly error?: string }) => {
@@ -173,6 +173,11 @@ export function openChannel(gone: () => void): { ask(question: unknown): Promise
       waiting.set(asked, answer);
       process.send?.({ id: asked, question });
       return answer.promise;
+    },
+    close() {
+      process.off('disconnect', gone);
+      // An open channel keeps a process alive that is done.
+      process.disconnect?.();
     },
   };
 }

@@ -41,3 +41,4 @@ const routes: readonly Route[] = [
 ];
 
 process.exitCode = await run(loadConfig(process.argv[3] ?? ''), routes);
+channel.close();
