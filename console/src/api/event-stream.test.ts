@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createEventReader, type StreamEvent } from './event-stream.ts';
 
-const TEXT =
-  'retry: 2000\n\nid: 7\ndata: {"index":7}\n\n: waiting\n\nid: 8\r\ndata:{"a":"x: y"}\r\n\r\nevent: pruned\ndata: one\ndata: two\n\nid: 9\n\n';
+const TEXT = [
+  'retry: 2000\n\n',
+  'id: 7\ndata: {"index":7}\n\n',
+  ': waiting\n\n',
+  'id: 8\r\ndata:{"a":"x: y"}\r\n\r\n',
+  'event: pruned\ndata: one\ndata: two\n\n',
+  'id: 9\n\n',
+].join('');
 const EVENTS: readonly StreamEvent[] = [
   { type: 'message', data: '{"index":7}' },
   { type: 'message', data: '{"a":"x: y"}' },
