@@ -250,6 +250,22 @@ describe('the sink', () => {
     await closing;
   });
 
+  test('that opens while its destination is being closed is closed before that ends', async () => {
+    const world = new DeliveryWorld();
+    const model = new ModelDestination();
+    const opened = Promise.withResolvers<void>();
+    const destination = world.open(model, {
+      openSink: async () => {
+        await opened.promise;
+        return model.open();
+      },
+    });
+    await settle();
+    const closing = destination.close().then(() => model.closed);
+    opened.resolve();
+    assert.equal(await closing, 1);
+  });
+
   test('that says it keeps its place and cannot say which halts', async () => {
     const world = new DeliveryWorld();
     const model = new ModelDestination({ dedupe: 'position' });

@@ -34,8 +34,10 @@ export async function openInTime(options: DestinationOptions, context: SinkConte
   };
   try {
     const sink = await attempt(open, options.timeoutMs ?? TIMEOUT_MS, context.ports.clock, signal);
-    signal.throwIfAborted();
-    return sink;
+    if (!signal.aborted) return sink;
+    // The destination was closed meanwhile, and whoever opens it next must not find it locked.
+    await sink.close();
+    throw signal.reason;
   } catch (error) {
     late = true;
     throw error;

@@ -8,7 +8,7 @@ import type { Intake } from '../intake/sequencer.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
 import { type ChangeableConfig, changeParts } from './change.ts';
 import { type ConfigAuthor, openConfigNote } from './config-note.ts';
-import { type Closers, openCore } from './core.ts';
+import { type Closers, type Core, openCore } from './core.ts';
 import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
@@ -18,7 +18,8 @@ import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
 import { firstReceivedFrom } from './start-index.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
-import { openWatchdog } from './watchdog.ts';
+import { openTurns } from './turns.ts';
+import { openWatchdog, type Watchdog } from './watchdog.ts';
 
 /** The module with the background jobs, for `openPorts`. */
 export const JOBS: URL = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' : './jobs.js', import.meta.url);
@@ -70,16 +71,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   const core = await openCore(config, ports, opened, watchdog);
   const { ledger, intake } = core;
   const openedAt = ports.clock.monotonic();
-  const destinations = new PartSet(
-    destinationKind(ledger, intake, () => ports.withOwnDisk(), ports.observers),
-    watchdog,
-  );
-  // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
-  opened.push(() => destinations.stopAll(0));
-  for (const destination of config.destinations) await destinations.start(destination);
-  const pulled = new PartSet(sourceKind(ledger, intake, ports, ports.observers), watchdog);
-  opened.push(() => pulled.stopAll(0));
-  for (const source of pulledOf(config)) await pulled.start(source);
+  const { destinations, pulled } = await openParts(config, core, ports, opened, watchdog);
   let current = config;
   const retention = startRetention({ ...core, ports, config: () => current, destinations: destinations.parts });
   opened.push(() => retention.close());
@@ -91,13 +83,19 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   await note.note(config.shown, { how: 'start' });
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
 
-  const removed = openRemoved(ledger, intake, (name) => current.destinations.some((destination) => destination.name === name));
+  const turns = openTurns();
+  const removed = openRemoved(
+    ledger,
+    intake,
+    (name) => destinations.parts.has(name) || current.destinations.some((destination) => destination.name === name),
+  );
   return {
     ledger,
     intake,
     sources: pulled.parts,
     destinations: destinations.parts,
-    removed,
+    // Nobody forgets a destination while a change brings it back.
+    removed: { ...removed, forget: (name) => turns.take(() => removed.forget(name)) },
     indexAt: (timeMs) => firstReceivedFrom(timeMs, ledger),
     failed: watchdog.failed,
     get config() {
@@ -117,23 +115,40 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
         openMs: ports.clock.monotonic() - openedAt,
       }),
     confirmClock: () => retention.confirmClock(),
-    async change(next, plan, by) {
-      await changeParts({ sources: pulled, destinations, intake, ledger }, plan, changeable(current), changeable(next)).catch(
-        (error: unknown) => {
-          // Neither the new configuration nor the old one is at work: only a restart is left.
-          if (!(isWaybillError(error) && error.code === 'RELOAD_FAILED')) watchdog.watch(Promise.reject(error));
-          throw error;
-        },
-      );
-      current = next;
-      await note.note(next.shown, by, plan.changed);
-    },
+    change: (next, plan, by) =>
+      turns.take(async () => {
+        await changeParts({ sources: pulled, destinations, intake, ledger }, plan, changeable(current), changeable(next)).catch(
+          (error: unknown) => {
+            // Neither the new configuration nor the old one is at work: only a restart is left.
+            if (!(isWaybillError(error) && error.code === 'RELOAD_FAILED')) watchdog.watch(Promise.reject(error));
+            throw error;
+          },
+        );
+        current = next;
+        removed.changed();
+        await note.note(next.shown, by, plan.changed);
+      }),
     async stop({ drainMs }) {
       await pulled.stopAll(drainMs);
       await destinations.stopAll(drainMs);
       await closeAll(opened);
     },
   };
+}
+
+/** Starts every destination and every pull source of the configuration. */
+async function openParts(config: Config, { ledger, intake }: Core, ports: OpenPorts, opened: Closers, watchdog: Watchdog) {
+  const destinations = new PartSet(
+    destinationKind(ledger, intake, () => ports.withOwnDisk(), ports.observers),
+    watchdog,
+  );
+  // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
+  opened.push(() => destinations.stopAll(0));
+  for (const destination of config.destinations) await destinations.start(destination);
+  const pulled = new PartSet(sourceKind(ledger, intake, ports, ports.observers), watchdog);
+  opened.push(() => pulled.stopAll(0));
+  for (const source of pulledOf(config)) await pulled.start(source);
+  return { destinations, pulled };
 }
 
 async function closeAll(opened: Closers): Promise<void> {

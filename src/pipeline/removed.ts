@@ -18,6 +18,8 @@ export interface RemovedDestinations {
    * `DESTINATION_UNKNOWN` for one that was never there.
    */
   forget(name: string): Promise<void>;
+  /** Has to be called when the configuration changed: what comes back may go on, and be removed again later. */
+  changed(): void;
 }
 
 const PREFIX = journalKey('');
@@ -48,6 +50,7 @@ export function openRemoved(
   }
 
   return {
+    changed: () => folded.clear(),
     list: () => new Map(names().map((name) => [name, statusOfRemoved(accountOf(name), ledger)])),
     async forget(name) {
       if (configured(name)) {
