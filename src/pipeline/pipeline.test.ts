@@ -28,7 +28,8 @@ async function open(t: TestContext) {
     await ports.close();
   });
   const config = (destinations: string): Config => {
-    const text = `ledger: { origin: pipeline.example/audit, path: ./data }\nsources: { app: { type: http, schema: json } }\ndestinations: { ${destinations} }\n`;
+    const common = 'ledger: { origin: pipeline.example/audit, path: ./data }\nsources: { app: { type: http, schema: json } }';
+    const text = `${common}\ndestinations: { ${destinations} }\n`;
     const readers = { environment: () => null, file: () => null };
     const reading = readConfig(text, join(directory, 'waybill.yaml'), readers, { sinks, sources, codecs });
     assert.ok(reading.ok, reading.ok ? '' : reading.faults.map(faultText).join('\n'));
