@@ -76,7 +76,8 @@ test('what a destination would not take, and what it had, is sent again; what is
   const directory = mkdtempSync(join(tmpdir(), 'waybill-resend-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const port = await freePort();
-  const lake = `\n  lake: { type: http, url: "${receiver.url}", start: beginning, control: none, on_reject: quarantine, retry: { max: 200ms } }`;
+  const more = 'control: none, on_reject: quarantine, retry: { max: 200ms }';
+  const lake = `\n  lake: { type: http, url: "${receiver.url}", start: beginning, ${more} }`;
   const file = initWaybill(directory, yaml(port, lake));
   const running = await startWaybill(file, port);
   t.after(() => running.end('SIGKILL'));
