@@ -14,6 +14,7 @@ import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
 import { openRemoved, type RemovedDestinations } from './removed.ts';
 import { startRetention } from './retention.ts';
+import { refuseRewound } from './rewound.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
 import { firstReceivedFrom } from './start-index.ts';
@@ -145,6 +146,7 @@ async function openParts(config: Config, { ledger, intake }: Core, ports: OpenPo
   // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
   opened.push(() => destinations.stopAll(0));
   for (const destination of config.destinations) await destinations.start(destination);
+  await refuseRewound(config.destinations, destinations.parts, ports.clock);
   const pulled = new PartSet(sourceKind(ledger, intake, ports, ports.observers), watchdog);
   opened.push(() => pulled.stopAll(0));
   for (const source of pulledOf(config)) await pulled.start(source);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -57,13 +58,26 @@ destinations:
     waybill = await startWaybill(file, port);
     const again = await allEntries(waybill.url);
     sameLines(again, before, 'the restored ledger');
+    // The same identities from the beginning on, and then more than there were.
     const more = startProducer(waybill.url, 2, 25);
-    await until('more load', () => more.acknowledged.length > 500);
+    await until('more load', () => more.acknowledged.length > producer.acknowledged.length + 500);
     await more.finish();
     await settled();
     const entries = await allEntries(waybill.url);
-    checkLedger(entries.slice(0, before.length), producer.acknowledged);
+    assert.ok(entries.length > before.length);
+    checkLedger(entries, more.acknowledged);
     sameLines(linesOf(readFileSync(archive, 'utf8')), entries, 'the file');
+
+    // An older copy would give out indexes again that the archive has: nothing is accepted with it.
+    await waybill.end('SIGTERM');
+    rmSync(join(directory, 'data'), { recursive: true });
+    renameSync(join(directory, 'second'), join(directory, 'data'));
+    const older = execFile(process.execPath, [MAIN, 'run', '-c', file]);
+    let log = '';
+    older.stderr?.on('data', (chunk: Buffer) => void (log += chunk.toString()));
+    assert.deepEqual(await once(older, 'exit'), [1, null]);
+    assert.match(log, /LEDGER_REWOUND: .*waybill restore/);
+    sameLines(linesOf(readFileSync(archive, 'utf8')), entries, 'the file after the refusal');
   } finally {
     producer.abandon();
     await waybill.end('SIGKILL');

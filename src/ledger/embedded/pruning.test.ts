@@ -165,6 +165,19 @@ describe('pruning', () => {
     await ledger.close();
   });
 
+  test('works on a full disk', async () => {
+    const { disk, ledger } = await ledgerOf(6);
+    disk.capacity = 0;
+    const to = ledger.full()[3]?.first as Index;
+    await ledger.prune(to);
+    assert.equal(ledger.beginning(), to);
+    const again = await reopen(disk.afterKill());
+    assert.equal(again.beginning(), to);
+    await again.close();
+    disk.capacity = Number.MAX_SAFE_INTEGER;
+    await ledger.close();
+  });
+
   test('is done by the next call when the disk refuses to remove a file', async () => {
     const memory = new MemoryDisk();
     await (await newLedger(memory)).close();
