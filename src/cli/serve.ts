@@ -7,6 +7,7 @@ import { durationText } from '../contracts/quantities.ts';
 import { JOBS, type Pipeline, startPipeline } from '../pipeline/pipeline.ts';
 import { type OpenPorts, openPorts } from '../runtime/ports.ts';
 import { listenToSignals } from '../runtime/signals.ts';
+import { openTracing, type Tracing } from '../runtime/tracing.ts';
 import { readConsoleFiles } from './console-files.ts';
 import { EXIT } from './exit.ts';
 import { loadConfig } from './load-config.ts';
@@ -35,7 +36,9 @@ export async function run(config: Config, extraRoutes?: readonly Route[]): Promi
     reload: () => hangup.came(),
   });
   for (const warning of warningsOf(config)) ports.log.warn(warning);
+  let tracing: Tracing | null = null;
   try {
+    tracing = await traces(config, ports);
     const pipeline = await startPipeline(config, ports);
     const failure = await serve(pipeline, ports, { stopping: stopping.promise, hangup, extraRoutes });
     await pipeline.stop({ drainMs: failure === null ? pipeline.config.drainMs : 0 });
@@ -44,9 +47,18 @@ export async function run(config: Config, extraRoutes?: readonly Route[]): Promi
     return EXIT.ok;
   } finally {
     signals.close();
+    await tracing?.close();
     await ports.close();
     exitSoon(LINGER_MS);
   }
+}
+
+/** Traces, where they are configured: nothing of them is loaded otherwise. */
+async function traces({ tracesEndpoint: endpoint, ledger: { origin } }: Config, { observers, log }: OpenPorts): Promise<Tracing | null> {
+  if (endpoint === null) return null;
+  const tracing = await openTracing({ endpoint, origin, log });
+  observers.add(tracing.observer);
+  return tracing;
 }
 
 /** SIGHUP: one that comes before anybody can act on it is acted on later. */

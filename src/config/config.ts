@@ -10,6 +10,8 @@ export interface Config {
   readonly sources: readonly SourceConfig[];
   /** The configured destinations in the order of the file. */
   readonly destinations: readonly DestinationConfig[];
+  /** Where traces go: the address of an OTLP/HTTP receiver; `null`: nowhere. */
+  readonly tracesEndpoint: string | null;
   /** How long a stop waits for deliveries in flight. */
   readonly drainMs: number;
   readonly logLevel: LogLevel;

@@ -174,6 +174,7 @@ describe('a configuration', () => {
           settings: { path: '/etc/acme/out/audit.ndjson' },
         },
       ],
+      tracesEndpoint: null,
       drainMs: 10_000,
       logLevel: 'info',
     });

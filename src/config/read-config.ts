@@ -78,7 +78,7 @@ class Reading {
     const sources = this.#each(raw['sources'], 'sources', (name, item) => this.#source(name, item));
     const destinations = this.#each(raw['destinations'], 'destinations', (name, item) => this.#destination(name, item));
     if (parts === null) return null;
-    const { ledger, api, drain, log_level: logLevel } = parts;
+    const { ledger, api, telemetry, drain, log_level: logLevel } = parts;
     return {
       file,
       ledger: {
@@ -92,6 +92,7 @@ class Reading {
       api: apiConfig(api),
       sources,
       destinations,
+      tracesEndpoint: telemetry.traces?.endpoint ?? null,
       drainMs: drain,
       logLevel,
       shown,

@@ -107,6 +107,20 @@ export const fileSchema = z.strictObject({
   api,
   sources: z.record(z.string(), z.unknown()).default({}).describe('Where events come from, by name.'),
   destinations: z.record(z.string(), z.unknown()).default({}).describe('Where entries go to, by name.'),
+  telemetry: z
+    .strictObject({
+      traces: z
+        .strictObject({
+          endpoint: z
+            .string()
+            .regex(/^https?:\/\/[^\s@]+$/, 'expected the address of an OTLP/HTTP receiver, such as http://127.0.0.1:4318/v1/traces')
+            .describe('Address of an OTLP/HTTP receiver, its path included. Read at the start only.'),
+        })
+        .optional()
+        .describe('Sends a span for each request and each attempt to deliver a batch. Needs packages that are optional. Absent: none.'),
+    })
+    .prefault({})
+    .describe('What the process tells of its work to others.'),
   drain: duration(0, 3_600_000).prefault('10s').describe('How long a stop waits for deliveries in flight.'),
   log_level: z.enum(['info', 'warn', 'error']).default('info').describe('How much is written to standard error.'),
 });

@@ -163,6 +163,13 @@ export const ERROR_CODES = {
     means: 'The address of the API could not be opened.',
     action: 'Free the address or choose another with `api.listen`, then start again.',
   },
+  TELEMETRY_MISSING: {
+    remedy: 'halt',
+    means: 'Traces are configured, and the packages that send them are not installed: they are optional.',
+    action:
+      'Install `@opentelemetry/sdk-trace`, `@opentelemetry/exporter-trace-otlp-http` and `@opentelemetry/resources` beside Waybill, ' +
+      'or take `telemetry.traces` out of the configuration.',
+  },
   NOT_RUNNING: {
     remedy: 'retry',
     means: 'No running process answered at the address that the configuration names.',

@@ -39,6 +39,10 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['config'],
   zod: ['config', 'sinks', 'sources', 'api', 'cli'],
   '@prometheus-io/client': ['api'],
+  '@opentelemetry/api': ['runtime'],
+  '@opentelemetry/sdk-trace': ['runtime'],
+  '@opentelemetry/exporter-trace-otlp-http': ['runtime'],
+  '@opentelemetry/resources': ['runtime'],
   '@node-rs/crc32': ['ledger', 'tree'],
   '@smithy/signature-v4': ['sinks'],
 };
