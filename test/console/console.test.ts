@@ -74,6 +74,7 @@ describe('the demo in a browser', { timeout: 180_000 }, () => {
     await until('a queue', async () => (await number(page, 'lag-hook')) > 40);
     assert.match(await text(page, 'destination-hook'), /first in line: [\d,]+.*tried [\d,]+ times/);
     assert.match(await text(page, 'destination-hook'), /SINK_BUSY/);
+    assert.equal(await text(page, 'stuck'), 'hook is waiting');
     const size = await number(page, 'ledger-size');
     await until('the others to go on', async () => (await number(page, 'ledger-size')) > size + 20);
     for (const name of ['archive', 'store']) assert.ok((await number(page, `lag-${name}`)) < 150, `${name} is not held up`);

@@ -33,6 +33,9 @@ export function Flow({ status, history, live, actions }: FlowProps) {
       <h2 id="flow-title" className="unseen">
         The flow
       </h2>
+      <p className="unseen" role="status" data-testid="stuck">
+        {stuckWords(destinations)}
+      </p>
       <div className="column column-sources">
         <h3 className="column-title">Sources</h3>
         <ul className="rows">
@@ -64,6 +67,12 @@ export function Flow({ status, history, live, actions }: FlowProps) {
       </div>
     </section>
   );
+}
+
+/** For those who listen: what stands still, in words that change only when that does. */
+function stuckWords(destinations: readonly DestinationView[]): string {
+  const stuck = destinations.filter(({ mark }) => mark === 'waiting' || mark === 'halted' || mark === 'paused');
+  return stuck.map(({ name, mark }) => `${name} is ${mark}`).join(', ');
 }
 
 function linkOf({ mark, rate }: DestinationView): LinkState {
