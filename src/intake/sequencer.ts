@@ -72,8 +72,14 @@ export interface Intake extends Sequencer {
   changeSources(sources: ReadonlyMap<string, SourceRules>): void;
   /**
    * The newest entry about a step of the clock that nobody has confirmed since, also over restarts; `null` when the clock can be trusted.
+   * A step that was noticed counts from that moment on, with the place that its entry can have at the earliest.
    */
   clockDoubt(): Index | null;
+  /**
+   * Looks at the clock at this moment and declares a step, also when no event comes in that would have it noticed. Resolves with what
+   * `clockDoubt` says then: a time that was read before can be relied on when that is `null`.
+   */
+  checkClock(): Promise<Index | null>;
   /** Declares that an operator has looked at the clock: it is right. */
   confirmClock(): Promise<Index>;
   readonly refused: RefusedEvents;
@@ -99,7 +105,8 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   const ids = createIdMaker(clock, ports.random);
   const writer = createEnvelopeWriter(ids, WRITER_KEEPS_BYTES);
   const controls = createControlEntries({ ledger, writer, receivedAt, ids, fold });
-  const noteClock = createClockNotes(receivedAt, controls, log);
+  const clockNotes = createClockNotes(receivedAt, controls, log);
+  const noteClock = () => clockNotes.note();
   const counts = createCounts(sources);
   const table = createPlaceTable(Math.floor(ports.random.next() * 0x1_0000_0000));
   const { add: count } = counts;
@@ -112,6 +119,7 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
   const everyMs = () => Math.max(10, Math.min(...[...sources.keys(), ''].map(gapAfterMs)) / 8);
   const now = () => receivedAt.peek();
   const control = (fact: ControlFact) => controls.append(fact);
+  const clockDoubt = () => (clockNotes.untold() ? asIndex(ledger.assigned()) : fold.clockDoubt());
   const failed = Promise.withResolvers<unknown>();
   const gaps = { clock, log, producers: fold.producers, now, gapAfterMs, everyMs, control };
   const declaring = declareGaps(gaps, closing.signal).catch((error: unknown) => failed.resolve(error));
@@ -126,7 +134,11 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
       return checkBody(body, shape, rules, countMax);
     },
     submit: async (submission, signal) => (await sequencer.sequence(submission, signal)).durable,
-    clockDoubt: () => fold.clockDoubt(),
+    clockDoubt,
+    async checkClock() {
+      await noteClock();
+      return clockDoubt();
+    },
     confirmClock: () => controls.append({ type: CLOCK_CONFIRMED, facts: { clock: fold.clockDoubt(), wall: timeText(clock.now()) } }),
     control: (type, facts, key) => controls.append({ type, facts, ...(key === undefined ? {} : { key }) }),
     changeSources: (changed) => changeTo(sources, changed),
@@ -153,8 +165,9 @@ async function lastReceivedAt(ledger: Ledger): Promise<number | null> {
 }
 
 /** A step of the clock becomes a control entry before anything is stamped with the new time; without room for one, as soon as there is. */
-function createClockNotes(receivedAt: ReceivedAt, controls: ControlEntries, log: Ports['log']): () => Promise<void> | null {
+function createClockNotes(receivedAt: ReceivedAt, controls: ControlEntries, log: Ports['log']) {
   let open: ClockStep | null = null;
+  let telling = 0;
 
   async function declare(step: ClockStep): Promise<void> {
     const facts = {
@@ -163,19 +176,26 @@ function createClockNotes(receivedAt: ReceivedAt, controls: ControlEntries, log:
       expected: timeText(step.expected),
       step_ms: Math.round(step.wall - step.expected),
     };
+    telling += 1;
     try {
       await controls.append({ type: 'clock', facts });
       log.warn('the clock of this machine stepped', facts);
     } catch (error) {
       if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
       open ??= step;
+    } finally {
+      telling -= 1;
     }
   }
 
-  return () => {
-    const step = open ?? receivedAt.step();
-    open = null;
-    return step === null ? null : declare(step);
+  return {
+    note(): Promise<void> | null {
+      const step = open ?? receivedAt.step();
+      open = null;
+      return step === null ? null : declare(step);
+    },
+    /** Whether a step was noticed whose entry is not in the ledger yet. */
+    untold: () => open !== null || telling > 0,
   };
 }
 

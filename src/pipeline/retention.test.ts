@@ -153,6 +153,16 @@ describe('retention', () => {
     await world.close();
   });
 
+  test('by age removes nothing for a step of the clock that no event has shown', async () => {
+    const world = await openWorld({ ageMs: HOUR, bytes: null });
+    await world.add(2_000);
+    world.ports.clock.wall += 10 * 365 * 24 * HOUR;
+    for (let k = 0; k < 3; k++) await world.ports.clock.pass(1_000);
+    assert.deepEqual([Number(world.ledger.beginning()), world.retention.status().held_by?.kind], [0, 'clock']);
+    assert.equal((await world.controls()).filter(({ type }) => type === 'clock').length, 1);
+    await world.close();
+  });
+
   test('stops at a destination that needs the entries, and names it', async () => {
     const world = await openWorld({ ageMs: null, bytes: 120_000 });
     const reachable = { now: false };

@@ -20,7 +20,7 @@ export interface RetentionOptions {
   readonly ledger: EmbeddedLedger;
   readonly identities: Pick<OpenIdentities, 'watermark' | 'persist' | 'facts'>;
   readonly tree: { pin(): Promise<Size> };
-  readonly intake: Pick<Intake, 'control' | 'clockDoubt' | 'confirmClock'>;
+  readonly intake: Pick<Intake, 'control' | 'clockDoubt' | 'checkClock' | 'confirmClock'>;
   readonly ports: { readonly clock: Clock; readonly log: Log };
   /** The configuration at work: asked each round. */
   readonly config: () => Pick<Config, 'ledger' | 'destinations'>;
@@ -136,7 +136,8 @@ class RetentionRound {
     const { retain } = config().ledger;
     const byBytes = retain.bytes === null ? 0 : this.#beyondBytes(retain.bytes);
     const byAge = retain.ageMs === null ? 0 : await this.#beyondAge(retain.ageMs);
-    const doubt = intake.clockDoubt();
+    // After the time was read: a step that nobody has noticed yet must not make everything old.
+    const doubt = await intake.checkClock();
     const heldBy = byAge > 0 && doubt !== null ? { kind: 'clock' as const, name: '', index: doubt } : null;
     const age = doubt === null ? byAge : 0;
     const unfinished = ledger.prunable(ledger.beginning()) === null ? 0 : ledger.beginning();
@@ -173,7 +174,8 @@ class RetentionRound {
     const { ledger, config, destinations, intake, ports } = this.#options;
     const maxLag = config().destinations.find((destination) => destination.name === name)?.maxLag ?? null;
     if (maxLag === null) return;
-    if (maxLag.by === 'age' && (intake.clockDoubt() !== null || ports.clock.now() - (await receivedAt(index, ledger)) <= maxLag.ms)) return;
+    const now = ports.clock.now();
+    if (maxLag.by === 'age' && (now - (await receivedAt(index, ledger)) <= maxLag.ms || (await intake.checkClock()) !== null)) return;
     if (maxLag.by === 'bytes' && lagBytes(ledger, index) <= maxLag.bytes) return;
     const going = ledger.prunable(to);
     if (going === null || going.through < index) return;
