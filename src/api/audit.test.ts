@@ -18,6 +18,9 @@ async function audited(control: (type: string, facts: Readonly<Record<string, un
   const intake: ApiOptions['intake'] = {
     check: unused,
     submit: unused,
+    get refused() {
+      return unused();
+    },
     control: (type, facts) => {
       entries.push({ type, ...facts });
       return control(type, facts);

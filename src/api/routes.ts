@@ -32,6 +32,17 @@ import {
   quarantineOfAbout,
   showQuarantined,
 } from './quarantine.ts';
+import {
+  discardOneRefused,
+  discardRefusedAbout,
+  listRefused,
+  type RefusedParts,
+  refusedAbout,
+  refusedOneAbout,
+  retryOneRefused,
+  retryRefusedAbout,
+  showRefused,
+} from './refused.ts';
 import { type ReloadParts, reloadAbout, reloadConfiguration } from './reload.ts';
 import { resend, resendAbouts } from './resend.ts';
 import { confirmClock, confirmClockAbout, type RetentionParts } from './retention.ts';
@@ -40,7 +51,8 @@ import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } fro
 import { type StreamCount, stream, streamAbout } from './stream.ts';
 
 /** What the routes need. */
-export interface RouteParts extends IngestParts, ControlParts, ReloadParts, RetentionParts, SourceParts {
+export interface RouteParts extends IngestParts, ControlParts, RefusedParts, ReloadParts, RetentionParts, SourceParts {
+  readonly intake: IngestParts['intake'] & RefusedParts['intake'];
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond'>;
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   readonly streams: StreamCount;
@@ -81,6 +93,10 @@ export const ROUTES: readonly Route[] = [
   { method: 'GET', path: '/v1/quarantine/*/*', need: 'read', about: quarantinedAbout, take: showQuarantined },
   asideRoute('redeliver'),
   asideRoute('waive'),
+  { method: 'GET', path: '/v1/refused', need: 'read', about: refusedAbout, take: listRefused },
+  { method: 'GET', path: '/v1/refused/*', need: 'read', about: refusedOneAbout, take: showRefused },
+  { method: 'POST', path: '/v1/refused/*/retry', need: 'control', about: retryRefusedAbout, take: retryOneRefused },
+  { method: 'POST', path: '/v1/refused/*/discard', need: 'control', about: discardRefusedAbout, take: discardOneRefused },
   { method: 'POST', path: '/v1/sources/*/retry', need: 'control', about: retrySourceAbout, take: retrySource },
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
   { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },

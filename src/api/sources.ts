@@ -41,5 +41,5 @@ export async function retrySource(call: Call, { status, pulled }: SourceParts): 
   const source = pulled(name);
   if (source === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${shown(name)} that is pulled`);
   source.retry();
-  return json(200, snakeCased(status().sources[name]));
+  return json(200, snakeCased(status().sources[name] ?? {}));
 }

@@ -130,6 +130,8 @@ function reasonOf(error: unknown): string {
 const PASSED_ON: readonly ErrorCode[] = [
   'DESTINATION_UNKNOWN',
   'SOURCE_UNKNOWN',
+  'REFUSED_UNKNOWN',
+  'EVENTS_INVALID',
   'AUTH_THROTTLED',
   'COMMAND_REFUSED',
   'REQUEST_INVALID',

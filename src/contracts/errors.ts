@@ -143,6 +143,11 @@ export const ERROR_CODES = {
     action:
       'Look with `waybill refused list`, make room with `waybill refused retry` or `discard`, then run `waybill retry --source NAME`.',
   },
+  REFUSED_UNKNOWN: {
+    remedy: 'reject',
+    means: 'No refused event has this SHA-256: it was taken in again or discarded, or never kept.',
+    action: 'Use one that `waybill refused list` shows.',
+  },
   SOURCE_FAILED: {
     remedy: 'halt',
     means: 'The source failed in a way that it has no word for. Nothing was lost: it resumes from its position.',

@@ -98,7 +98,7 @@ async function sequenceBatch(
     for (;;) {
       try {
         await declareNotes(name, intake, batch);
-        return await intake.sequence(submissionOf(name, intake, batch), signal);
+        return await intake.sequence(submissionOf(options, batch), signal);
       } catch (error) {
         if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
         log.warn('a source waits, because the ledger takes nothing at this moment', { source: name, code: error.code });
@@ -127,7 +127,8 @@ function checkPlace(name: string, { partition, position, events }: SourceBatch, 
   }
 }
 
-function submissionOf(name: string, intake: PullOptions['intake'], batch: SourceBatch): Submission {
+function submissionOf(options: PullOptions, batch: SourceBatch): Submission {
+  const { name, intake } = options;
   const { events, partition, position, closes = false } = batch;
   return {
     source: name,
@@ -137,7 +138,7 @@ function submissionOf(name: string, intake: PullOptions['intake'], batch: Source
     closesPartition: closes,
     positions: events.map((event) => event.position),
     partial: true,
-    declare: (rejected) => declareRefused(name, intake, batch, rejected),
+    declare: (rejected) => declareRefused(options, batch, rejected),
   };
 }
 
@@ -157,12 +158,7 @@ async function declareNotes(name: string, intake: PullOptions['intake'], { parti
  * first, then the control entry becomes durable, then the run with the position. Whatever a crash cuts off there, the source reads
  * the batch again, the bytes have the same name and the entry has the same key, so that neither is lost nor told twice.
  */
-async function declareRefused(
-  name: string,
-  intake: PullOptions['intake'],
-  batch: SourceBatch,
-  rejected: readonly Rejection[],
-): Promise<void> {
+async function declareRefused({ name, intake, clock }: PullOptions, batch: SourceBatch, rejected: readonly Rejection[]): Promise<void> {
   const seen = new Map<string, number>();
   const firstOf = new Map<number, Rejection>();
   for (const rejection of rejected) if (!firstOf.has(rejection.at)) firstOf.set(rejection.at, rejection);
@@ -170,12 +166,14 @@ async function declareRefused(
     const event = batch.events[at];
     if (event === undefined) continue;
     const bytes = event.bytes.subarray(event.start, event.end);
-    const sha256 = await intake.refused.keep(bytes);
+    const sha256 = hash('sha256', bytes, 'hex');
+    const { partition } = batch;
     const position = event.position ?? batch.position;
-    const facts = { source: name, partition: batch.partition, position, sha256, bytes: bytes.length, reason: code, path, message };
-    const place = JSON.stringify([name, batch.partition, position, sha256]);
+    const facts = { source: name, partition, position, sha256, bytes: bytes.length, reason: code, path, message };
+    const place = JSON.stringify([name, partition, position, sha256]);
     const times = seen.get(place) ?? 0;
     seen.set(place, times + 1);
+    await intake.refused.keep(bytes, { source: name, partition, position, nth: times, reason: code, message, at: clock.now() });
     // Without a position nothing is ever read again, and the same bytes twice are two events.
     const key = position === null ? undefined : hash('sha256', `${place}${times}`, 'base64url');
     await intake.control('source.refused', facts, key);

@@ -99,7 +99,7 @@ export async function openTestApi(
       return { dryRun: trial };
     },
     destination: (name) => (name === 'archive' ? archive : undefined),
-    pulled: (name) => (name === 'logs' ? { retry: () => void verbs.push('retry logs') } : undefined),
+    pulled: (name) => (name === 'other' ? { retry: () => void verbs.push('retry other') } : undefined),
     destinationNames: () => ['archive'],
     forget: verb('forget'),
     indexAt: async (timeMs) => asIndex(timeMs < 1_000 ? 1 : 3),
