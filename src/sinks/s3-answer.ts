@@ -2,20 +2,22 @@ import { type ErrorCode, WaybillError } from '../contracts/errors.ts';
 import type { HttpResponse } from '../contracts/ports.ts';
 import { excerpt, retryAfterMs, type VerdictContext } from './verdict.ts';
 
-/** Errors of S3 whose status alone would be understood wrongly. */
-const CODES: Readonly<Record<string, ErrorCode>> = {
-  // 400 that is about the request and not about an entry.
-  AuthorizationHeaderMalformed: 'SINK_REFUSED',
-  BadDigest: 'SINK_BUSY',
-  EntityTooLarge: 'SINK_REFUSED_ENTRY',
-  ExpiredToken: 'SINK_UNAUTHORIZED',
-  IncompleteBody: 'SINK_BUSY',
-  InvalidToken: 'SINK_UNAUTHORIZED',
-  RequestTimeout: 'SINK_BUSY',
-  // 409 that passes.
-  ConditionalRequestConflict: 'SINK_BUSY',
-  OperationAborted: 'SINK_BUSY',
-};
+/** Errors of S3 whose status alone would be understood wrongly. A map, because a code may be a name that every object has. */
+const CODES = new Map<string, ErrorCode>(
+  Object.entries({
+    // 400 that is about the request and not about an entry.
+    AuthorizationHeaderMalformed: 'SINK_REFUSED',
+    BadDigest: 'SINK_BUSY',
+    EntityTooLarge: 'SINK_REFUSED_ENTRY',
+    ExpiredToken: 'SINK_UNAUTHORIZED',
+    IncompleteBody: 'SINK_BUSY',
+    InvalidToken: 'SINK_UNAUTHORIZED',
+    RequestTimeout: 'SINK_BUSY',
+    // 409 that passes.
+    ConditionalRequestConflict: 'SINK_BUSY',
+    OperationAborted: 'SINK_BUSY',
+  } satisfies Record<string, ErrorCode>),
+);
 
 /** What an error answer of S3 says, as far as it is short and harmless. */
 export interface S3Error {
@@ -44,7 +46,7 @@ export function s3Verdict(response: HttpResponse, region: string, context: Verdi
 }
 
 function codeOf(status: number, error: string): ErrorCode {
-  const known = CODES[error];
+  const known = CODES.get(error);
   if (known !== undefined) return known;
   if (status === 401 || status === 403) return 'SINK_UNAUTHORIZED';
   if (status === 404 || status === 410 || (status >= 300 && status < 400)) return 'SINK_NOT_FOUND';
@@ -73,12 +75,13 @@ function element(text: string, name: string): string | null {
   return start < 0 || end < 0 ? null : plain(text.slice(start + name.length + 2, end));
 }
 
-const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+// A map, because a name may be one that every object has.
+const NAMED = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }));
 
 /** References to characters, replaced. What is no reference stays as it is. */
 function plain(text: string): string {
   return text.replaceAll(/&(?:#(\d{1,7})|#x([0-9a-fA-F]{1,6})|([a-z]+));/g, (all, decimal?: string, hex?: string, name?: string) => {
-    if (name !== undefined) return NAMED[name] ?? all;
+    if (name !== undefined) return NAMED.get(name) ?? all;
     const point = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);
     return point <= 0x10_ff_ff ? String.fromCodePoint(point) : all;
   });
