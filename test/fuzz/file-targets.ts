@@ -73,13 +73,16 @@ const segmentHeaders: FuzzTarget = {
 };
 
 const SNAPSHOT: Snapshot = {
-  ...{ frame: 9, group: 4, size: 300, segment: 256, at: 640, beginning: 0 },
-  ...{
-    sequences: [['app', 300]],
-    positions: [],
-    journal: [['intake', { state: null, records: ['[1]'] }]],
-    register: [['head', '{"size":3}']],
-  },
+  frame: 9,
+  group: 4,
+  size: 300,
+  segment: 256,
+  at: 640,
+  beginning: 0,
+  sequences: [['app', 300]],
+  positions: [],
+  journal: [['intake', { state: null, records: ['[1]'] }]],
+  register: [['head', '{"size":3}']],
 };
 const STORED = encodeSnapshot(SNAPSHOT, salt);
 

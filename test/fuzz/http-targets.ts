@@ -59,7 +59,7 @@ const authorization: FuzzTarget = {
     const text = mangled(dice, ['Bearer right-token', 'bearer  right-token ', 'Basic cmlnaHQ=', 'Bearer', 'Bearer right-token,x']);
     const [scheme = '', ...rest] = text.replace(/ +$/, '').split(/ +/);
     const [only = ''] = rest;
-    const plain = rest.length === 1 && only !== '' && only.length <= 512 && [...only].every((letter) => letter > ' ' && letter <= '~');
+    const plain = rest.length === 1 && only !== '' && only.length <= 512 && Array.from(only).every((letter) => letter > ' ' && letter <= '~');
     const expected = scheme.toLowerCase() === 'bearer' && plain && !text.startsWith(' ') ? only : null;
     assert.equal(tokenOf(text), expected);
     const caller = refusedWith(['UNAUTHORIZED'], () => guard.authorize('read', text, { address: '10.0.0.1', certificate: null }));
@@ -199,7 +199,7 @@ const reasons: FuzzTarget = {
     const reason = refusedWith(['REQUEST_INVALID'], () => reasonOf(text));
     if (reason === null) return false;
     assert.ok(reason.length <= 512 && reason.isWellFormed());
-    assert.ok([...reason].every((letter) => letter >= ' ' && (letter < '\u007f' || letter > '\u009f')));
+    assert.ok(Array.from(reason).every((letter) => letter >= ' ' && (letter < '\u007f' || letter > '\u009f')));
     return true;
   },
 };
