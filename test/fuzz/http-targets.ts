@@ -59,7 +59,8 @@ const authorization: FuzzTarget = {
     const text = mangled(dice, ['Bearer right-token', 'bearer  right-token ', 'Basic cmlnaHQ=', 'Bearer', 'Bearer right-token,x']);
     const [scheme = '', ...rest] = text.replace(/ +$/, '').split(/ +/);
     const [only = ''] = rest;
-    const plain = rest.length === 1 && only !== '' && only.length <= 512 && Array.from(only).every((letter) => letter > ' ' && letter <= '~');
+    const plain =
+      rest.length === 1 && only !== '' && only.length <= 512 && Array.from(only).every((letter) => letter > ' ' && letter <= '~');
     const expected = scheme.toLowerCase() === 'bearer' && plain && !text.startsWith(' ') ? only : null;
     assert.equal(tokenOf(text), expected);
     const caller = refusedWith(['UNAUTHORIZED'], () => guard.authorize('read', text, { address: '10.0.0.1', certificate: null }));
@@ -102,6 +103,7 @@ const hosts: FuzzTarget = {
 /** An ingest that ends where the body would be read. */
 class BodyAsked extends Error {}
 
+const NEVER = new AbortController().signal;
 const NO_PARTS: Pick<IngestParts, 'sources' | 'limits' | 'clock'> = { clock, sources: ['app', 'legacy'], limits: TEST_API_CONFIG.limits };
 
 const ingestHead: FuzzTarget = {
@@ -124,7 +126,8 @@ const ingestHead: FuzzTarget = {
         header: (name) => headers[name],
         body: () => Promise.reject(new BodyAsked()),
         hold: () => {},
-        signal: new AbortController().signal,
+        signal: NEVER,
+        whenGone: () => NEVER,
       };
       try {
         await ingest(call, NO_PARTS as IngestParts);

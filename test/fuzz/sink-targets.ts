@@ -88,9 +88,7 @@ const answers: FuzzTarget = {
   name: 'answers of receivers',
   cost: 5,
   one(dice) {
-    const body = Buffer.from(
-      mangled(dice, [`no: ${SECRET} is wrong`, '{"error":"\u001b[31mred"}', 'x'.repeat(1_000), SECRET.slice(0, 7)]),
-    );
+    const body = Buffer.from(mangled(dice, [`no: ${SECRET} is wrong`, '{"error":"\u001b[31mred"}', 'x'.repeat(1_000), SECRET.slice(0, 7)]));
     const headers = { 'content-type': mangled(dice, ['text/plain', 'application/problem+json', 'text/html', 'application/octet-stream']) };
     const response = { status: dice.pick(STATUSES), headers, body };
     const line = excerpt(response, [SECRET]);
