@@ -36,6 +36,7 @@ export class Cutter {
   #running = new AbortController();
   #waiting = false;
   #urged: (() => void) | null = null;
+  #nothing: Cut | null = null;
   /** The size of an entry on average, as the last batch had it: it tells how much backlog fills a batch. */
   #entryBytes = 512;
 
@@ -48,6 +49,15 @@ export class Cutter {
     return this.#order !== null && !this.#order.ahead && !this.#waiting;
   }
 
+  /**
+   * Up to where everything from `cursor` on was looked at and nothing of it is to be sent: it waits to ride on the next batch. Otherwise
+   * `cursor` itself.
+   */
+  unwantedUpTo(cursor: Index): Index {
+    if (this.#nothing?.from !== cursor || this.#nothing.omitted.detached > 0) return cursor;
+    return (this.#nothing.through + 1) as Index;
+  }
+
   /** Takes an order, or `null` to do nothing. The same number again means that the order has grown urgent. */
   order(order: CutOrder | null): void {
     const urgent = order !== null && order.number === this.#order?.number;
@@ -57,6 +67,7 @@ export class Cutter {
       return;
     }
     this.#running.abort(ENOUGH);
+    this.#nothing = null;
     if (order === null) return;
     this.#running = new AbortController();
     this.#waiting = false;
@@ -69,6 +80,7 @@ export class Cutter {
       // Nothing may be told about an order that was withdrawn while it was being carried out.
       if (signal.aborted) return;
       this.#order = null;
+      this.#nothing = null;
       this.#options.onCut(...answer);
     } catch (error) {
       if (signal.aborted) return;
@@ -108,6 +120,7 @@ export class Cutter {
       if (cut.count > 0 || cut.through === order.limit) return cut;
       if (nothing === null && order.empty) idleAt = this.#options.clock.monotonic() + IDLE_MS;
       nothing = cut;
+      this.#nothing = cut;
     }
   }
 

@@ -120,7 +120,7 @@ export interface DestinationStatus {
    */
   readonly state: 'running' | 'waiting' | 'paused' | 'halted' | 'detached' | 'draining' | 'removed';
   readonly cursor: Index;
-  /** How many durable entries the destination is not known to have. */
+  /** How many durable entries the destination is not known to have. A tail of which nothing is to be sent does not count. */
   readonly lag: number;
   /** The batch that everything waits for; `null` when none is cut. */
   readonly head: {

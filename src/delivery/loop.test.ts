@@ -208,4 +208,31 @@ describe('what is not sent', () => {
     assert.equal(destination.status().lag, 0);
     await destination.close();
   });
+
+  test('a tail of which nothing is to be sent is no lag, also where it cannot be carried; it rides on what comes next', async () => {
+    const world = new DeliveryWorld();
+    const model = new ModelDestination({ carriesEmpty: false });
+    const destination = world.open(model, { control: 'none' });
+    await world.fill(1);
+    await settle();
+    await world.control_('clock', {});
+    await world.control_('clock', {});
+    await settle();
+    assert.deepEqual([destination.status().cursor, destination.status().lag], [1, 0]);
+    await destination.pause();
+    await world.fill(1);
+    await settle();
+    assert.equal(destination.status().lag, 3, 'nobody looks while it is paused');
+    await destination.resume();
+    await settle();
+    assert.deepEqual(
+      model.taken.map(({ from, through, count, omitted }) => [from, through, count, omitted.control]),
+      [
+        [0, 0, 1, 0],
+        [1, 3, 1, 2],
+      ],
+    );
+    assert.equal(destination.status().lag, 0);
+    await destination.close();
+  });
 });

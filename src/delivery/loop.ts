@@ -83,7 +83,9 @@ export class DeliveryLoop implements Destination {
 
   status(): DestinationStatus {
     const { ledger } = this.#options;
-    const facts = { size: ledger.size(), beginning: ledger.beginning(), attempts: this.#attempts, retryAt: this.#retryAt };
+    const { cursor } = this.#state.account.live;
+    const sought = this.#cutter?.unwantedUpTo(cursor) ?? cursor;
+    const facts = { size: ledger.size(), beginning: ledger.beginning(), sought, attempts: this.#attempts, retryAt: this.#retryAt };
     return statusOf(this.#state, this.#journalFault, facts);
   }
 

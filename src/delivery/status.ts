@@ -9,6 +9,8 @@ import { batchesOf, type Fault, type State } from './state.ts';
 export interface StatusFacts {
   readonly size: Size;
   readonly beginning: Index;
+  /** Nothing from the cursor up to here is to be sent; absent: nobody has looked. */
+  readonly sought?: Index;
   readonly attempts: number;
   readonly retryAt: number | null;
 }
@@ -22,7 +24,7 @@ export function statusOf(state: State, journalFault: Fault | null, facts: Status
   return {
     state: nameOf(state, journalFault),
     cursor,
-    lag: Math.max(0, facts.size - cursor),
+    lag: Math.max(0, facts.size - (facts.sought ?? cursor)),
     head: headOf(state),
     error: fault === null ? null : { code: fault.code, message: fault.message, action: ERROR_CODES[fault.code].action },
     nextRetryAt: facts.retryAt,
