@@ -45,6 +45,8 @@ const query: FuzzTarget = {
     });
     if (taken === null) return false;
     assert.ok(Number.isInteger(taken.from) && taken.from >= 0 && taken.from <= 1_000);
+    // A URL leaves out what no request line can hold.
+    if (/[\s\0]/.test(text)) return true;
     const other = new URL(`http://x/?${text.replaceAll('#', '%23')}`).searchParams;
     assert.equal(taken.from, other.has('from') ? Number(other.get('from')) : 7);
     assert.equal(taken.partial, other.get('partial') === 'true');
