@@ -181,6 +181,10 @@ describe('another target', () => {
     const meant = away.crashed(undefined, {}, target('C', 'restart'));
     assert.equal(meant.state.account.live.cursor, 0);
     assert.equal(again.crashed(undefined, {}, target('C', 'continue')).state.halted, null, 'another word is a new word');
+    const without = third.crashed(undefined, {}, target('C'));
+    assert.equal(without.state.halted?.code, 'TARGET_CHANGED');
+    without.after('all durable');
+    assert.equal(without.crashed(undefined, {}, target('C', 'restart')).state.account.live.cursor, 0, 'it was away in between');
   });
 
   test('is not opened before the journal knows it', () => {

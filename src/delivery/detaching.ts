@@ -56,10 +56,9 @@ function letGo(work: Work, through: Index): void {
 export function settleTarget(work: Work, { text, changed, start }: TargetChoice): void {
   const known = work.state.account.target;
   if (known === null) return void record(work, { type: 'target', target: text, used: null, cursor: null });
-  if (known.text === text) {
-    if (changed === null && known.used !== null) record(work, { type: 'target', target: text, used: null, cursor: null });
-    return;
-  }
+  // Without the word in the file the next one is a new word, also while the destination stands before a change.
+  if (changed === null && known.used !== null) record(work, { type: 'target', target: known.text, used: null, cursor: null });
+  if (known.text === text) return;
   if (changed === null || changed === known.used) return halt(work, targetChanged(known.text, text, changed));
   if (work.state.account.side !== null) endSide(work, 'cancelled');
   const cursor = changed === 'restart' ? start : null;

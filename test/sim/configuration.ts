@@ -12,6 +12,10 @@ export interface DestinationSettings {
   readonly format: 'native' | 'padded';
   readonly inFlight: number;
   readonly timeoutMs: number;
+  /** Where it writes: another number is another place, in words only. */
+  readonly target: number;
+  /** The word that lets it go on there. */
+  readonly word: 'continue' | null;
   /** Grows with every change, so that no two configurations are the same. */
   readonly version: number;
 }
@@ -39,11 +43,12 @@ export const FORMATS: Readonly<Record<DestinationSettings['format'], Codec>> = {
 /** The operator's file: it outlives every process, and remembers what it has ever said. */
 export class Configuration {
   readonly #settings = new Map<string, DestinationSettings>();
+  readonly #words = new Map<string, number>();
   readonly #choices = new Map<string, Set<ControlChoice>>();
 
   constructor(plans: readonly DestinationPlan[]) {
     for (const { name, control, inFlight, timeoutMs } of plans) {
-      this.set({ name, control, inFlight, timeoutMs, present: true, format: 'native', version: 0 });
+      this.set({ name, control, inFlight, timeoutMs, present: true, format: 'native', target: 0, word: null, version: 0 });
     }
   }
 
@@ -52,6 +57,16 @@ export class Configuration {
     const settings = this.#settings.get(name);
     if (settings === undefined) throw new Error(`there is no destination ${name}`);
     return settings;
+  }
+
+  /** Notes what somebody wrote, also when it is put back: each word may act once. */
+  wrote(before: DestinationSettings, { name, word }: DestinationSettings): void {
+    if (word !== null && before.word === null) this.#words.set(name, this.wordsOf(name) + 1);
+  }
+
+  /** How often somebody put the word for another place into the file. */
+  wordsOf(name: string): number {
+    return this.#words.get(name) ?? 0;
   }
 
   /** Saves the file with other settings of one destination. */

@@ -42,7 +42,8 @@ export function checkRefusals(entries: readonly ReadEntry[], book: Book): string
 /** Every entry that a destination was not sent because it refused it is declared by one gap entry, unless it is a control entry itself. */
 export function checkGaps(receiver: Receiver, start: number, line: readonly Attempt[], entries: readonly ReadEntry[]): string[] {
   const faults: string[] = [];
-  const aside = notSent(start, line, entries);
+  const gone = declaredGone(receiver.name, entries);
+  const aside = new Set([...notSent(start, line, entries)].filter((index) => !gone.has(index)));
   const open = new Set(aside);
   for (const { index, entry } of entries) {
     if (entry.source !== CONTROL_SOURCE) continue;
@@ -55,6 +56,27 @@ export function checkGaps(receiver: Receiver, start: number, line: readonly Atte
   }
   for (const index of open) faults.push(`${receiver.name}: ${index} is set aside and not declared`);
   return faults;
+}
+
+/** A destination goes to another place at most as often as somebody wrote the word for that. */
+export function checkTargets(name: string, words: number, entries: readonly ReadEntry[]): string[] {
+  const changes = entries.filter(({ entry }) => {
+    const { type, destination } = entry.event as ControlEvent;
+    return entry.source === CONTROL_SOURCE && type === 'destination.target_changed' && destination === name;
+  });
+  return changes.length <= words ? [] : [`${name} went to another place ${changes.length} times by ${words} words`];
+}
+
+/** Entries that were declared to have gone from the ledger before a destination got them. */
+export function declaredGone(name: string, entries: readonly ReadEntry[]): ReadonlySet<number> {
+  const gone = new Set<number>();
+  for (const { entry } of entries) {
+    if (entry.source !== CONTROL_SOURCE) continue;
+    const { type, destination, from = 0, through = -1 } = entry.event as ControlEvent;
+    if (type !== 'destination.detached' || destination !== name) continue;
+    for (let index = from; index <= through; index++) gone.add(index);
+  }
+  return gone;
 }
 
 /** Entries of the application that a destination has taken others after, and has not got. */

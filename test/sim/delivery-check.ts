@@ -32,10 +32,17 @@ export class DeliveryWatch implements Inspector {
     const name = `${receiver.name} ${attempt.from}..${attempt.through}`;
     checkForm(attempt, (message) => this.#world.fail(`${name} ${message}`));
     if (attempt.replay !== null) return;
+    const gone = this.#known.goneThrough(receiver.name);
+    if (attempt.omitted.detached > 0 && attempt.from + attempt.omitted.detached - 1 > gone)
+      this.#world.fail(`${name} says that ${attempt.omitted.detached} entries are gone, and the journal does not`);
+    const original = receiver.recovers && receiver.attempts.some((earlier) => earlier !== attempt && sameCut(earlier, attempt));
+    if (original) return;
     if (this.#known.has(receiver.name, attempt.from, attempt.through))
-      this.#world.fail(`${name} is sent again although it is known to be taken`);
+      this.#world.fail(`${name} is sent again although it is known to be taken${receiver.recovers ? ', and in another cut' : ''}`);
     for (const earlier of receiver.attempts) {
-      if (earlier === attempt || earlier.through < attempt.from || earlier.from > attempt.through) continue;
+      if (earlier === attempt || earlier.forgotten || earlier.through < attempt.from || earlier.from > attempt.through) continue;
+      // What was in doubt when the ledger let go of its beginning is cut anew behind that.
+      if (earlier.from <= gone && earlier.answer !== 'taken') continue;
       if (earlier.answer === 'taken' && earlier.life === attempt.life) this.#world.fail(`${name} is sent again after it was taken`);
       if (!conditional(receiver) && !sameCut(earlier, attempt) && !refused(receiver, earlier)) {
         this.#world.fail(`${name} was cut anew: ${earlier.from}..${earlier.through} ${earlier.id} may have arrived`);
@@ -55,10 +62,26 @@ export class DeliveryWatch implements Inspector {
     else if (attempt.from === progress.frontier) {
       progress.frontier = attempt.through + 1;
       progress.line.push(attempt);
-    } else if (receiver.kind === 'liar') this.#repeat(progress, attempt);
+    } else if (receiver.kind === 'liar' || this.#cutBehindGone(receiver, attempt)) this.#repeat(progress, attempt);
     else if (receiver.kind === 'none' && receiver.applied.some((earlier) => earlier !== attempt && sameCut(earlier, attempt)))
       this.repeats += 1;
     else this.#world.fail(`${name} after it had all to ${progress.frontier}`);
+  }
+
+  /** What a destination lost for good has to come again. */
+  forgotten(receiver: Receiver, index: number): void {
+    this.#known.forget(receiver.name, index);
+    const progress = this.#progress.get(receiver.name);
+    if (progress === undefined) return;
+    progress.frontier = Math.min(progress.frontier, index);
+    progress.line.splice(0, progress.line.length, ...progress.line.filter(({ from }) => from < index));
+  }
+
+  /** What was in doubt when the ledger let go of its beginning is cut anew behind that, so its end may be there already. */
+  #cutBehindGone(receiver: Receiver, attempt: Attempt): boolean {
+    const gone = this.#known.goneThrough(receiver.name);
+    const doubts = receiver.applied.filter((earlier) => earlier !== attempt && earlier.from <= gone && earlier.through >= attempt.from);
+    return attempt.from <= gone || doubts.length > 0;
   }
 
   /** A liar keeps what it has; it may even get the rest of a batch with it. */
@@ -84,6 +107,8 @@ export interface Expected {
   readonly controls: readonly ControlChoice[];
   /** It may leave out what it refuses. */
   readonly quarantine: boolean;
+  /** Entries that were declared to be gone before it got them. */
+  readonly gone: ReadonlySet<number>;
 }
 
 /** Compares what a destination keeps with the ledger, byte for byte and index for index. */
@@ -97,7 +122,9 @@ export function checkDestination(
   let next = expected.start;
   for (const batch of line) {
     if (receiver.kind === 'objects') next = pastUnwanted(receiver, next, batch.from, entries, expected);
-    if (batch.from > next || (batch.from < next && receiver.kind !== 'liar')) {
+    const doubts = line.filter(({ from, through }) => from < batch.from && through >= batch.from && expected.gone.has(from));
+    const again = receiver.kind === 'liar' || expected.gone.has(batch.from) || doubts.length > 0;
+    if (batch.from > next || (batch.from < next && !again)) {
       faults.push(`${receiver.name} has ${batch.from}..${batch.through} where ${next} comes next`);
     }
     faults.push(...checkBatch(receiver, batch, entries, expected));
@@ -114,12 +141,13 @@ function pastUnwanted(
   next: number,
   end: number,
   entries: readonly ReadEntry[],
-  { controls, quarantine }: Expected,
+  { controls, quarantine, gone }: Expected,
 ): number {
   let at = next;
   while (at < end) {
     const entry = entries[at] as ReadEntry;
-    if (!controls.some((control) => unwanted(entry, receiver.name, control)) && !(quarantine && poisonous(receiver, entry))) break;
+    const left = gone.has(at) || controls.some((control) => unwanted(entry, receiver.name, control));
+    if (!left && !(quarantine && poisonous(receiver, entry))) break;
     at += 1;
   }
   return at;
@@ -151,7 +179,10 @@ function checkBatchUnder(
     const entry = entries[index];
     const record = records.get(index);
     if (entry === undefined) faults.push(`${name} accounts for ${index}, which the ledger does not have`);
-    else if (record !== undefined) {
+    else if (index < batch.from + batch.omitted.detached) {
+      if (record !== undefined) faults.push(`${name} has ${index}, which it says is gone`);
+      if (!expected.gone.has(index)) faults.push(`${name} leaves ${index} out as gone, and nobody declared that`);
+    } else if (record !== undefined) {
       if (record.trimEnd() !== `{"index":${index},"entry":${entry.line}}`)
         faults.push(`${name} has other bytes than the ledger at ${index}`);
       if (quarantined.has(index)) faults.push(`${name} has ${index}, which it says is set aside`);
@@ -177,7 +208,7 @@ export function unwanted({ entry }: ReadEntry, destination: string, control: Con
 function checkForm(attempt: Attempt, fail: (message: string) => void): void {
   const { from, through, count, omitted, body, sha256 } = attempt;
   if (through < from) fail('ends before it begins');
-  if (count + omitted.filtered + omitted.quarantined.length + omitted.control !== through - from + 1)
+  if (count + omitted.filtered + omitted.quarantined.length + omitted.control + omitted.detached !== through - from + 1)
     fail('does not account for its range');
   const records = recordsOf(body);
   if (records.length !== count) fail(`has ${records.length} records and says ${count}`);

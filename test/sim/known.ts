@@ -2,6 +2,8 @@
 export class KnownTaken {
   readonly #ranges = new Map<string, (readonly [from: number, through: number])[]>();
 
+  readonly #gone = new Map<string, number>();
+
   readonly #starts = new Map<string, number>();
 
   /** A record of a destination became durable. */
@@ -11,9 +13,25 @@ export class KnownTaken {
     this.#ranges.set(destination, ranges);
     for (const { type, lane, from, through, cursor } of records) {
       if (type === 'began' && cursor !== undefined) this.#starts.set(destination, cursor);
+      if ((type === 'detached' || type === 'attached') && through !== undefined)
+        this.#gone.set(destination, Math.max(this.goneThrough(destination), through));
       if ((type === 'taken' || type === 'adopted') && lane === 'live' && from !== undefined && through !== undefined)
         ranges.push([from, through]);
     }
+  }
+
+  /** Everything that a destination had from an index on is lost. */
+  forget(destination: string, index: number): void {
+    const kept = (this.#ranges.get(destination) ?? []).filter(([from]) => from < index);
+    this.#ranges.set(
+      destination,
+      kept.map(([from, through]) => [from, Math.min(through, index - 1)] as const),
+    );
+  }
+
+  /** Through which index the journal says that the ledger has let go of what a destination needs; -1: of nothing. */
+  goneThrough(destination: string): number {
+    return this.#gone.get(destination) ?? -1;
   }
 
   /** Where a destination began, as its journal says; `null` before it has one. */

@@ -1,9 +1,8 @@
-import { isWaybillError } from '../../src/contracts/errors.ts';
-import { asIndex } from '../../src/contracts/units.ts';
-import type { Destination } from '../../src/delivery/destination.ts';
 import type { Chance } from './chance.ts';
+import type { Configuration } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { Machine } from './machine.ts';
+import { attend } from './operators.ts';
 import type { Receiver } from './receiver.ts';
 import type { MachineFault, Plan } from './scenario.ts';
 import type { World } from './world.ts';
@@ -14,6 +13,7 @@ export interface Reach {
   readonly machine: Machine;
   readonly disk: VirtualDisk;
   readonly receivers: ReadonlyMap<string, Receiver>;
+  readonly configuration: Configuration;
   /** True when some requests make runs of many parts. */
   readonly largeRuns: boolean;
   /** What is drawn for the whole machine. */
@@ -83,7 +83,9 @@ const ACTIONS: Readonly<Record<MachineFault, (reach: Reach, chance: Chance) => v
     if (receiver === null || receiver.kind !== 'position') return;
     const acknowledged = machine.pipeline?.acknowledged(receiver.name) ?? 0;
     if (acknowledged <= receiver.start) return;
-    const index = chance.int(receiver.start, acknowledged - 1);
+    // A batch is there or not: half of one cannot be lost.
+    const lost = receiver.applied.filter(({ from }) => from < acknowledged);
+    const index = lost.length === 0 ? receiver.start : chance.pick(lost).from;
     receiver.lose(index);
     world.tell(`${receiver.name} goes back to ${index}`);
   },
@@ -105,51 +107,6 @@ function crash({ machine, disk, largeRuns }: Reach, chance: Chance, power: boole
   };
   if (chance.hit(0.4)) spring();
   else disk.trap = { changes: chance.int(1, 12), bytesMin: largeRuns && chance.hit(0.7) ? LARGE_BYTES : 0, spring };
-}
-
-/** An operator looks at a destination: what has halted is corrected and tried again; what runs is paused for a while. */
-export function attend({ world, machine, receivers }: Reach, name: string, chance: Chance | null): void {
-  const destination = machine.up ? machine.pipeline?.destinations.get(name) : undefined;
-  if (destination === undefined) return;
-  const { state } = destination.status();
-  if (state === 'halted') {
-    const receiver = receivers.get(name);
-    if (receiver !== undefined) {
-      receiver.unauthorized = false;
-      receiver.restore();
-      receiver.correct();
-    }
-    world.tell(`operator: retry ${name}`);
-    swallow(world, destination.retry());
-  } else if (state === 'paused') {
-    world.tell(`operator: resume ${name}`);
-    swallow(world, destination.resume());
-  } else if (chance !== null) verb(world, name, destination, chance);
-}
-
-/** An operator tries one of the other verbs; most of them are refused most of the time. */
-function verb(world: World, name: string, destination: Destination, chance: Chance): void {
-  const { cursor } = destination.status();
-  const from = asIndex(chance.int(0, cursor));
-  const through = asIndex(from + chance.int(0, 60));
-  const verbs = {
-    pause: () => destination.pause(),
-    replay: () => destination.replay(from, through),
-    redeliver: () => destination.redeliver(asIndex(0), cursor),
-    waive: () => destination.waive(from, through),
-    cancel: () => destination.cancel(),
-  };
-  const chosen = chance.pick(['pause', 'pause', 'replay', 'redeliver', 'waive', 'cancel'] as const);
-  world.tell(`operator: ${chosen} ${name}`);
-  swallow(world, verbs[chosen]());
-}
-
-/** The verb may be cut short by the end of its process; anything else is a finding. */
-function swallow(world: World, verb: unknown): void {
-  Promise.resolve(verb).catch((error: unknown) => {
-    world.tell(`operator: ${String(error)}`);
-    if (!isWaybillError(error)) world.fail(`a verb of an operator failed: ${error instanceof Error ? error.stack : String(error)}`);
-  });
 }
 
 function pickReceiver(receivers: ReadonlyMap<string, Receiver>, chance: Chance): Receiver | null {

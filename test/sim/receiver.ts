@@ -46,12 +46,16 @@ export interface Attempt {
   answer: 'open' | 'taken' | 'failed' | 'lost';
   /** The code that came with a failure. */
   code: ErrorCode | null;
+  /** It was lost, and is to be sent again. */
+  forgotten: boolean;
 }
 
 /** Looks at what reaches a destination while it happens. */
 export interface Inspector {
   sent(receiver: Receiver, attempt: Attempt): void;
   applied(receiver: Receiver, attempt: Attempt): void;
+  /** What a destination had from an index on is lost for good. */
+  forgotten(receiver: Receiver, index: number): void;
 }
 
 /** The far side of a destination: it outlives processes, and requests of a dead process may still reach it. */
@@ -77,6 +81,8 @@ export class Receiver {
   readonly attempts: Attempt[] = [];
   /** Set while it has less than it once acknowledged: what it lost, for the operator who restores it. */
   lost: { readonly next: number; readonly applied: readonly Attempt[] } | null = null;
+  /** True once an operator had batches sent again as they were. */
+  recovers = false;
   /** Grows when an operator changes its rules: a request that is still under way does not meet the new ones. */
   rules = 0;
   readonly #world: World;
@@ -164,6 +170,20 @@ export class Receiver {
     this.next = index;
     const kept = this.applied.filter((attempt) => attempt.through < index);
     this.applied.splice(0, this.applied.length, ...kept);
+  }
+
+  /** Nobody restores what was lost: it will be sent again. */
+  acceptLoss(): void {
+    if (this.lost === null || this.next === null) return;
+    const { next } = this;
+    for (const attempt of this.attempts) if (attempt.through >= next) attempt.forgotten = true;
+    this.lost = null;
+    this.#inspector.forgotten(this, next);
+  }
+
+  /** An operator has batches sent again as they were. */
+  willRecover(): void {
+    this.recovers = true;
   }
 
   /** What was lost is back. */
@@ -254,5 +274,6 @@ function toAttempt(life: Life, batch: SinkBatch, now: number): Attempt {
     sentAt: now,
     answer: 'open',
     code: null,
+    forgotten: false,
   };
 }

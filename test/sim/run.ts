@@ -1,14 +1,15 @@
 import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
 import { Book } from './book.ts';
 import { Configuration } from './configuration.ts';
-import { checkGaps, checkRefusals } from './control-check.ts';
+import { checkGaps, checkRefusals, checkTargets, declaredGone } from './control-check.ts';
 import { checkDestination, DeliveryWatch } from './delivery-check.ts';
 import { VirtualDisk } from './disk.ts';
 import { checkFile } from './file-check.ts';
 import { KnownTaken } from './known.ts';
 import { checkLedger, LedgerWatch, type ReadEntry, readLedger } from './ledger-check.ts';
 import { Machine } from './machine.ts';
-import { attend, beginMisfortune, type Reach } from './misfortune.ts';
+import { beginMisfortune, type Reach } from './misfortune.ts';
+import { attend } from './operators.ts';
 import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline } from './pipeline.ts';
 import { portsOf } from './process.ts';
 import { PushSource } from './producer.ts';
@@ -110,7 +111,15 @@ function setScene(world: World, plan: Plan): Scene {
   const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger, heads, configuration });
   const machine = new Machine(world, disk, open);
   const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
-  const reach = { world, machine, disk, receivers, everyMs: plan.everyMs, largeRuns: plan.push.some(({ large }) => large > 0) };
+  const reach = {
+    world,
+    machine,
+    disk,
+    receivers,
+    configuration,
+    everyMs: plan.everyMs,
+    largeRuns: plan.push.some(({ large }) => large > 0),
+  };
   return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach, configuration };
 }
 
@@ -253,10 +262,12 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
     const receiver = receivers.get(destination.name);
     const start = known.startOf(destination.name);
     if (start === null) continue;
+    faults.push(...checkTargets(destination.name, configuration.wordsOf(destination.name), held));
     const expected = {
       start,
       controls: configuration.choicesOf(destination.name),
       quarantine: destination.onReject === 'quarantine',
+      gone: declaredGone(destination.name, held),
       size: held.length,
     };
     if (receiver === undefined) faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));

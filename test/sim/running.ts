@@ -151,6 +151,7 @@ function deliverTo(plan: DestinationPlan, settings: DestinationSettings, work: L
   // Another life may have another configuration: a batch in doubt must keep its cut all the same.
   const batch = { entries: chance.int(1, 40), bytes: chance.pick([2_000, 20_000, 1_000_000]), waitMs: chance.pick([0, 0, 5, 50]) };
   return openDestination({
+    target: { text: `place ${settings.target}`, changed: settings.word },
     name,
     origin: ledger.origin,
     ledger: heard(ledger, name, known),

@@ -85,7 +85,7 @@ const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
   clockStep: [2_000, 8_000],
   outage: [1_500, 6_000],
   lostData: [3_000, 8_000],
-  operator: [500, 4_000],
+  operator: [200, 1_500],
   zombie: [500, 3_000],
 };
 
