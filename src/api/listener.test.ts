@@ -248,6 +248,30 @@ describe('another configuration', () => {
     kept.destroy();
   });
 
+  test('ends what is being read with a token that it no longer has, or that expires, and nothing else', async (t) => {
+    const expiresMs = Date.UTC(2026, 10, 24, 11, 8, 30);
+    const short = testToken('short', 'viewer', 'short-token', { expiresMs });
+    const old = testToken('old', 'viewer', 'old-token');
+    const { api, ports, socket, close } = await openTestApi({ tokens: [...TOKENS, short, old] });
+    t.after(close);
+    const follow = async (token: string) => {
+      const reader = await socket();
+      const said = once(reader, 'data');
+      reader.write(`GET /v1/stream HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\n\r\n`);
+      await said;
+      return reader;
+    };
+    const readers = { kept: await follow('right-token'), short: await follow('short-token'), old: await follow('old-token') };
+    const ended = { short: readAll(readers.short), old: readAll(readers.old) };
+    (await api.prepare({ ...TEST_API_CONFIG, tokens: [...TOKENS, short] }, sources)).commit();
+    await ended.old;
+    assert.equal(readers.short.closed, false);
+    await ports.clock.pass(30_000);
+    await ended.short;
+    assert.equal(readers.kept.closed, false);
+    readers.kept.destroy();
+  });
+
   test('opens a new address before the old one closes, and a request under way ends where it began', async (t) => {
     const { api, post, ledger, ports, close } = await openTestApi();
     t.after(close);

@@ -9,12 +9,20 @@ const DAY_MS = 86_400_000;
 /** How long before its end a certificate is warned of, once a day. */
 const WARN_MS = 14 * DAY_MS;
 
-/** Keeps the certificates of listeners new until it is closed. A file that cannot be used leaves the old one at work; the log says so. */
-export function createRenewal(listeners: () => readonly Listener[], ports: Pick<Ports, 'clock' | 'log' | 'disk'>): { close(): void } {
+/**
+ * Keeps the certificates of listeners new until it is closed. A file that cannot be used leaves the old one at work; the log says so.
+ * `recheck` is called as often, for what ends by the clock alone.
+ */
+export function createRenewal(
+  listeners: () => readonly Listener[],
+  ports: Pick<Ports, 'clock' | 'log' | 'disk'>,
+  recheck: () => void,
+): { close(): void } {
   const ending = new AbortController();
   const seen = new Map<string, string>();
   const renewAll = async (): Promise<void> => {
     while (!ending.signal.aborted) {
+      recheck();
       for (const listener of listeners()) await renew(listener, ports, seen);
       await ports.clock.sleep(EVERY_MS, ending.signal).catch(() => undefined);
     }

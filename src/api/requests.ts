@@ -52,6 +52,8 @@ export interface Requests {
   stop(): void;
   /** Resolves once every answer has been handed over. */
   idle(): Promise<void>;
+  /** Breaks off answers that are still being sent to whoever may no longer have them: its token was removed, or has expired. */
+  recheck(): void;
   readonly failed: Promise<unknown>;
 }
 
@@ -66,6 +68,8 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
   const broken = Promise.withResolvers<unknown>();
   const idle = Promise.withResolvers<undefined>();
   let open = 0;
+  /** Answers in pieces that are being sent; some of them take for ever. */
+  const lasting = new Set<{ readonly need: Need; readonly request: IncomingRequest; readonly connection: Connection; end(): void }>();
 
   async function handle(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean, connection: Connection): Promise<void> {
     const started = ports.clock.monotonic();
@@ -96,7 +100,11 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
     const close = await incoming.settle();
     // An answer in pieces may take for ever.
     policy.routes.metrics.answered(route?.path ?? 'unknown', answer.status, ports.clock.monotonic() - started);
-    await send(response, answer, close || stopping.signal.aborted, request.method === 'HEAD');
+    const closes = close || stopping.signal.aborted;
+    if (typeof answer.body === 'string') return send(response, answer, closes, request.method === 'HEAD');
+    const sending = { need: route?.need ?? 'open', request, connection, end: () => response.destroy() };
+    lasting.add(sending);
+    await send(response, answer, closes, request.method === 'HEAD').finally(() => lasting.delete(sending));
   }
 
   /** What steers something is in the ledger before it is done. */
@@ -124,6 +132,16 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
       if (open === 0) idle.resolve(undefined);
     },
     idle: () => idle.promise,
+    recheck() {
+      const { guard } = current();
+      for (const { need, request, connection, end } of lasting) {
+        try {
+          guard.authorize(need, one(request.headers['authorization']), connection);
+        } catch {
+          end();
+        }
+      }
+    },
   };
 }
 

@@ -126,6 +126,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
         const gone = listeners.filter((listener) => !plan.includes(listener));
         listeners = plan;
         for (const listener of gone) leave(listener);
+        requests.recheck();
       },
       undo: async () =>
         void (await Promise.all(plan.filter((listener) => !listeners.includes(listener)).map((listener) => listener.close()))),
@@ -139,7 +140,11 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   }
 
   (await prepare(options.config, options.sources)).commit();
-  const renewal = createRenewal(() => listeners, ports);
+  const renewal = createRenewal(
+    () => listeners,
+    ports,
+    () => requests.recheck(),
+  );
   return {
     get address() {
       return addressOf(listeners[0]);

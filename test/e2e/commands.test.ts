@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,6 +23,20 @@ function temporary(t: TestContext): string {
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   return directory;
 }
+
+describe('waybill token', () => {
+  test('prints a token once, and the line that lets it in', (t) => {
+    const directory = temporary(t);
+    const { code, out, err } = waybill(directory, ['token', '--name', 'billing']);
+    assert.equal(code, 0, err);
+    assert.match(out, /^[0-9a-f]{48}\n$/);
+    assert.ok(err.includes(`- { name: billing, role: producer, token_sha256: ${hash('sha256', out.trim())} }`), err);
+    assert.ok(!err.includes(out.trim()));
+    const json = JSON.parse(waybill(directory, ['token', '--role', 'operator', '--json']).out) as Record<string, string>;
+    assert.deepEqual([json['role'], json['token_sha256']], ['operator', hash('sha256', json['token'] ?? '')]);
+    assert.equal(waybill(directory, ['token', '--role', 'root']).code, 2);
+  });
+});
 
 describe('waybill init', () => {
   test('writes a configuration that has no mistakes, a private token and an empty ledger, and says what is next', (t) => {
