@@ -12,6 +12,7 @@ import { readBody, SenderGone, tooLarge } from './body.ts';
 import type { Call } from './call.ts';
 import { parseQuery } from './call.ts';
 import type { Caller, Connection, Need } from './guard.ts';
+import { createLastingAnswers } from './lasting.ts';
 import type { ByteBudget } from './limits.ts';
 import type { Policy } from './policy.ts';
 import { notServed } from './policy.ts';
@@ -68,8 +69,7 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
   const broken = Promise.withResolvers<unknown>();
   const idle = Promise.withResolvers<undefined>();
   let open = 0;
-  /** Answers in pieces that are being sent; some of them take for ever. */
-  const lasting = new Set<{ readonly need: Need; readonly request: IncomingRequest; readonly connection: Connection; end(): void }>();
+  const lasting = createLastingAnswers();
 
   async function handle(request: IncomingRequest, response: OutgoingResponse, asksFirst: boolean, connection: Connection): Promise<void> {
     const started = ports.clock.monotonic();
@@ -100,11 +100,10 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
     const close = await incoming.settle();
     // An answer in pieces may take for ever.
     policy.routes.metrics.answered(route?.path ?? 'unknown', answer.status, ports.clock.monotonic() - started);
-    const closes = close || stopping.signal.aborted;
-    if (typeof answer.body === 'string') return send(response, answer, closes, request.method === 'HEAD');
-    const sending = { need: route?.need ?? 'open', request, connection, end: () => response.destroy() };
-    lasting.add(sending);
-    await send(response, answer, closes, request.method === 'HEAD').finally(() => lasting.delete(sending));
+    const sent = send(response, answer, close || stopping.signal.aborted, request.method === 'HEAD');
+    if (typeof answer.body === 'string' || route === null) return sent;
+    const authorization = one(request.headers['authorization']);
+    await lasting.during({ need: route.need, authorization, connection, end: () => response.destroy() }, sent);
   }
 
   /** What steers something is in the ledger before it is done. */
@@ -132,16 +131,7 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
       if (open === 0) idle.resolve(undefined);
     },
     idle: () => idle.promise,
-    recheck() {
-      const { guard } = current();
-      for (const { need, request, connection, end } of lasting) {
-        try {
-          guard.authorize(need, one(request.headers['authorization']), connection);
-        } catch {
-          end();
-        }
-      }
-    },
+    recheck: () => lasting.recheck(current().guard),
   };
 }
 

@@ -168,7 +168,7 @@ destinations:
 test('waybill schema prints JSON Schemas that know every key', (t) => {
   const directory = temporary(t);
   const config = JSON.parse(waybill(directory, ['schema']).out) as { readonly properties: Readonly<Record<string, unknown>> };
-  assert.deepEqual(Object.keys(config.properties), ['ledger', 'api', 'sources', 'destinations', 'drain', 'log_level', 'telemetry']);
+  assert.deepEqual(Object.keys(config.properties), ['ledger', 'api', 'sources', 'destinations', 'telemetry', 'drain', 'log_level']);
   const event = JSON.parse(waybill(directory, ['schema', 'event']).out) as { readonly required: readonly string[] };
   assert.ok(event.required.includes('action'));
 });
