@@ -77,7 +77,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       '      const sorted = wanted.filter(({ index }) => index < ledger.size()).toSorted((a, b) => a.index - b.index);',
     ].join('\n'),
     says: /was promised/,
-    seed: 9,
+    seed: 19,
   },
   {
     name: "one partition's position overwritten by another's",
@@ -132,7 +132,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'if (expected !== first) {',
     replace: 'if (expected > first) {',
     says: /append of a zombie was accepted/,
-    seed: 1,
+    seed: 5,
   },
   {
     name: 'two processes with one ledger',
@@ -140,7 +140,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const lock = await disk.lock(`${path}/lock`);',
     replace: 'const lock = { release: () => Promise.resolve() };',
     says: /have the ledger open at once/,
-    seed: 14,
+    seed: 2,
   },
   {
     name: 'an entry left out before the journal knows it',
