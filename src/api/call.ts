@@ -31,7 +31,8 @@ const NO_QUERY: Query = new Map();
 export function parseQuery(text: string): Query {
   if (text === '') return NO_QUERY;
   const query = new Map<string, string>();
-  for (const [name, value] of new URLSearchParams(text)) {
+  // A question mark at the beginning of the text would be left out.
+  for (const [name, value] of new URLSearchParams(`&${text}`)) {
     if (query.has(name)) throw new WaybillError('REQUEST_INVALID', `the parameter ${shown(name)} is there twice`);
     query.set(name, value);
   }

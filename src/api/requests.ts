@@ -78,7 +78,7 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
     let route: Route | null = null;
     let answer: Answer;
     try {
-      const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+      const [path, query] = splitUrl(request.url ?? '');
       const match = policy.findRoute(request.method ?? '', path);
       route = match.route;
       if (!isServed(path, connection.serve)) throw notServed(path);
@@ -133,6 +133,12 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
     idle: () => idle.promise,
     recheck: () => lasting.recheck(current().guard),
   };
+}
+
+/** The path of a URL, and what stands behind its first question mark. */
+function splitUrl(url: string): readonly [path: string, query: string] {
+  const mark = url.indexOf('?');
+  return mark === -1 ? [url, ''] : [url.slice(0, mark), url.slice(mark + 1)];
 }
 
 /** The sender of a request that may be made here, and that is not one too many. */

@@ -57,7 +57,8 @@ export function placeOf(position: string, partition: string): FilePlace {
   const [, offset, tailAt, device, inode, ended, headBytes, head, tail, origin] = FORM.exec(position) ?? [];
   const place = { offset: Number(offset), tailAt: Number(tailAt), headBytes: Number(headBytes), ended: ended === '1' };
   const whole = device !== undefined && inode !== undefined && head !== undefined && tail !== undefined && origin !== undefined;
-  if (!whole || place.tailAt > place.offset || place.headBytes > Math.min(place.offset, HEAD_BYTES)) {
+  const fits = Number.isSafeInteger(place.offset) && place.tailAt <= place.offset && place.headBytes <= Math.min(place.offset, HEAD_BYTES);
+  if (!whole || !fits) {
     throw new WaybillError('SOURCE_BROKEN', `the position of partition ${partition} is not one of a file`);
   }
   return { ...place, device, inode, head, tail, origin };
