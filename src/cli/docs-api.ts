@@ -37,9 +37,6 @@ export function metricsParts(): string[] {
       '[errors.md](errors.md), routes and words of closed lists, so that their number is bounded. Times are in seconds, from one ' +
       'millisecond to a day. Nothing is counted for a single event: requests and batches are.',
     'Alert rules to begin with: `packaging/prometheus-alerts.yaml`.',
-    'codes of [errors.md](errors.md), routes and words of closed lists, so that their number is bounded. Times are in seconds, from ' +
-      'one millisecond to a day. Nothing is counted for a single event: requests and batches are.',
-    'Alert rules to begin with: `examples/prometheus-alerts.yaml`.',
     table(['metric', 'type', 'labels', ''], rows),
   ];
 }

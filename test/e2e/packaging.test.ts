@@ -46,6 +46,7 @@ describe('packaging', () => {
       assert.ok(!existsSync(join(packaged, 'node_modules', name)), `${name} is not needed at run time`);
     }
     assert.ok(!existsSync(join(packaged, 'src')), 'the sources stay behind');
+    assert.ok(existsSync(join(packaged, 'dist/console/index.html')), 'the page is there');
   });
 
   test('runs as nobody on a read-only root, takes an event and ends when it is asked to', async (t) => {
@@ -85,6 +86,9 @@ describe('packaging', () => {
     });
     // The process that was started is the one that runs: signals and `systemctl reload` reach it.
     assert.match(execFileSync('ps', ['-o', 'args=', '-p', String(child.pid)]).toString(), /waybill\.js run/);
+    const page = await fetch(url);
+    assert.deepEqual([page.status, page.headers.get('content-type')?.split(';')[0]], [200, 'text/html']);
+    assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/);
     const gone = once(child, 'exit');
     child.kill('SIGTERM');
     assert.deepEqual(await gone, [0, null], said());
@@ -146,6 +150,11 @@ test('the unit of systemd is one, restarts what a crash ended, and leaves a mist
   const reloads = [...unit.matchAll(/^ExecReload=(.*)$/gm)].map(([, command]) => command);
   assert.deepEqual(reloads, [`${value('ExecStart')?.replace(' run ', ' check ')}`, '/bin/kill -HUP $MAINPID']);
   assert.equal(value('LimitCORE'), '0');
+  // The ledger is made as the same user, in the same directory and with the same variables as the process has.
+  const made = /systemd-run[\s\S]*?waybill init.*/.exec(unit)?.[0] ?? '';
+  for (const key of ['DynamicUser', 'User', 'StateDirectory', 'StateDirectoryMode', 'UMask', 'EnvironmentFile']) {
+    assert.ok(made.includes(`-p ${key}=${value(key)} `), key);
+  }
   // The command is not installed on the machine of the test, which is all that systemd may find.
   const { stdout, stderr, error } = spawnSync('systemd-analyze', ['verify', join(ROOT, 'packaging/waybill.service')]);
   if (error !== undefined) return t.skip('systemd-analyze is not on this machine, so nobody but this test has read the unit');
