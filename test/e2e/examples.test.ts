@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -45,6 +45,17 @@ for (const name of examples) {
     const process_ = await startWaybill(file, port);
     t.after(() => process_.end('SIGKILL'));
 
+    if (name === 'file-source.yaml') {
+      mkdirSync(join(directory, 'logs'));
+      writeFileSync(join(directory, 'logs', 'audit.ndjson'), `${JSON.stringify(EVENT)}\n`);
+      writeFileSync(join(directory, 'logs', 'messages'), 'a plain line\n');
+      await until(
+        'both files to be read',
+        () => outOf(directory).includes('"evt_1"') && outOf(directory).includes('{"line":"a plain line"}'),
+      );
+      assert.equal(await process_.end('SIGTERM'), 0, process_.log());
+      return;
+    }
     const source = /^sources:\n {2}(\w+):/m.exec(text)?.[1] ?? '';
     const answer = await fetch(`${process_.url}/v1/events?source=${source}`, {
       method: 'POST',
