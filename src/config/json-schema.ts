@@ -36,9 +36,15 @@ export interface JsonSchema {
 /** The JSON Schema of what a schema takes. One that is not made with zod has none: everything fits it. */
 export function jsonSchemaOf(schema: Schema<unknown>): JsonSchema {
   if (!(schema instanceof z.ZodType)) return {};
+  const known = MADE.get(schema);
+  if (known !== undefined) return known;
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  MADE.set(schema, rest as JsonSchema);
   return rest as JsonSchema;
 }
+
+/** What was made already: a schema never changes, and making it costs more than reading a file with it. */
+const MADE = new WeakMap<object, JsonSchema>();
 
 /** All keys of a destination of this type: the common ones and its own. */
 export function destinationJsonSchema(type: string, definition: SinkDefinition): JsonSchema {
