@@ -202,6 +202,15 @@ describe('tables', () => {
       .join('\n');
     none(Object.keys(adapters.sinks).filter((type) => !new RegExp(`sinks/${type}\\.ts'|sinks\\.${type}\\b|'${type}'`).test(harnesses)));
   });
+
+  test('every source that is pulled runs the conformance suite', () => {
+    const harnesses = filesOf('test/conformance', '.ts')
+      .map(({ text }) => text)
+      .join('\n');
+    const pulled = Object.entries(adapters.sources).filter(([, { traits }]) => traits.delivery === 'resumable');
+    assert.ok(pulled.length > 0);
+    none(pulled.flatMap(([type]) => (new RegExp(`sources/${type}\\.ts'`).test(harnesses) ? [] : [type])));
+  });
 });
 
 describe('pages', () => {
