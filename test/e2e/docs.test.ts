@@ -54,7 +54,7 @@ test('every alert has a row that says what to do', () => {
     readonly groups: readonly { readonly rules: readonly { readonly alert: string }[] }[];
   };
   const alerts = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
-  const rows = [...operating.matchAll(/^\| `(Waybill\w+)` \|/gm)].map(([, name]) => name);
+  const rows = [...operating.matchAll(/^\| `(Waybill\w+)` \|/gm)].map(([, name = '']) => name);
   assert.deepEqual(rows.toSorted(), alerts.toSorted());
 });
 
