@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { Batch, Entry } from '../../src/contracts/entry.ts';
 import type { Ledger } from '../../src/contracts/ledger.ts';
 import { asIndex, CONTROL_SOURCE } from '../../src/contracts/units.ts';
@@ -15,7 +14,7 @@ export interface ReadEntry {
 /** Watches the ledger over all lives: what was durable once stays as it was. */
 export class LedgerWatch {
   readonly #world: World;
-  readonly #hashes: string[] = [];
+  readonly #lines: string[] = [];
 
   constructor(world: World) {
     this.#world = world;
@@ -23,7 +22,14 @@ export class LedgerWatch {
 
   /** How many entries somebody has seen as durable. */
   get seen(): number {
-    return this.#hashes.length;
+    return this.#lines.length;
+  }
+
+  /** An entry that somebody has seen as durable, also when retention has removed it since. */
+  entry(index: number): ReadEntry {
+    const line = this.#lines[index];
+    if (line === undefined) throw new Error(`nobody has seen entry ${index}`);
+    return { index, line, entry: JSON.parse(line) as Entry };
   }
 
   /** A process has opened the ledger. */
@@ -42,11 +48,10 @@ export class LedgerWatch {
   }
 
   #note(index: number, line: string): void {
-    const known = this.#hashes[index];
-    const now = hash('sha1', line, 'base64');
+    const known = this.#lines[index];
     if (known === undefined) {
-      if (index === this.#hashes.length) this.#hashes.push(now);
-    } else if (known !== now) this.#world.fail(`entry ${index} was rewritten: it is now ${line.slice(0, 200)}`);
+      if (index === this.#lines.length) this.#lines.push(line);
+    } else if (known !== line) this.#world.fail(`entry ${index} was rewritten: it is now ${line.slice(0, 200)}`);
   }
 }
 
@@ -56,9 +61,9 @@ export function linesOf(batch: Batch): string[] {
   return Array.from({ length: batch.count }, (_, at) => text.toString('utf8', batch.starts[at], batch.ends[at]));
 }
 
-/** Reads the whole ledger. */
-export async function readLedger(ledger: Pick<Ledger, 'size' | 'read'>): Promise<ReadEntry[]> {
-  const entries: ReadEntry[] = [];
+/** Reads the whole ledger; what retention has removed is what the watch saw of it. */
+export async function readLedger(ledger: Pick<Ledger, 'size' | 'beginning' | 'read'>, watch: LedgerWatch): Promise<ReadEntry[]> {
+  const entries = Array.from({ length: ledger.beginning() }, (_, index) => watch.entry(index));
   while (entries.length < ledger.size()) {
     const batch = await ledger.read(asIndex(entries.length), { entries: 500, bytes: 1 << 20 });
     if (batch.count === 0) throw new Error(`nothing to read at ${entries.length} of ${ledger.size()}`);

@@ -54,6 +54,29 @@ function fill(world: World, receiver: Receiver, destination: Destination): boole
 const MORE_BY_KEY = ['recover', 'recover', 'detach'] as const;
 const MORE = ['pause', 'detach'] as const;
 
+/** An operator looks at the clock now and then, until somebody calls the answer: sets it right, or says that it is right. */
+export function tendClock({ world, machine }: Pick<Attended, 'world' | 'machine'>): () => void {
+  const chance = world.chance.fork('clock');
+  let over = false;
+  const again = (): void => {
+    world.plan(chance.logarithmic(500, 3_000), () => {
+      if (over) return;
+      if (world.wallOffsetMs !== 0) {
+        world.tell(`clock: set right by ${-world.wallOffsetMs} ms`);
+        world.wallOffsetMs = 0;
+      } else if (machine.up && machine.pipeline !== null) {
+        world.tell('operator: the clock is right');
+        swallow(world, machine.pipeline.confirmClock());
+      }
+      again();
+    });
+  };
+  again();
+  return () => {
+    over = true;
+  };
+}
+
 /** An operator tries one of the other verbs; most of them are refused most of the time. */
 function verb({ world, machine, receivers }: Attended, name: string, destination: Destination, chance: Chance): void {
   const { cursor } = destination.status();

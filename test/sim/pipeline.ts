@@ -19,6 +19,7 @@ import { backgroundOf, pass, portsOf } from './process.ts';
 import type { PushRequest, PushResult } from './producer.ts';
 import type { PullOrigin } from './pull-origin.ts';
 import type { Receiver } from './receiver.ts';
+import { watchedRetention } from './retention.ts';
 import { startParts } from './running.ts';
 import type { Plan } from './scenario.ts';
 import type { TreeWatch } from './tree-check.ts';
@@ -55,6 +56,8 @@ export interface OpenPipeline {
   submit(request: PushRequest, signal: AbortSignal): Promise<PushResult>;
   /** The index below which a destination is certainly known to have everything. */
   acknowledged(destination: string): number;
+  /** An operator says that the clock is right. */
+  confirmClock(): Promise<unknown>;
   /** Goes over to other settings, which fails when `fails` says so. */
   reload(settings: DestinationSettings, fails: boolean): Promise<void>;
   /** A sequencer that believes in a size that it looked at a while ago: it must be fenced. */
@@ -99,6 +102,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const stop = new AbortController();
   const running = await startParts({ ...parts, ledger, intake, ports }, [...sources].map(sourceConfig), limitBytes);
   const destinations = running.destinations.parts;
+  const retention = watchedRetention({ ...parts, ledger, identities, tree, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();
   const auditing = audit(ledger, tree, parts, stop.signal);
   world.watch('auditor', auditing);
@@ -116,6 +120,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       }
     },
     acknowledged: (name) => parts.known.below(name),
+    confirmClock: () => retention.confirmClock(),
     reload: (settings, fails) => running.reload(settings, fails),
     appendLate: (ms) => appendLate(parts, ledger, ms),
     async close() {
@@ -123,6 +128,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       await running.stopSources();
       await Promise.allSettled(requests);
       await running.destinations.stopAll(200);
+      await retention.close();
       await auditing;
       await intake.close();
       await tree.close();
@@ -145,9 +151,10 @@ async function submit(intake: Intake, request: PushRequest, signal: AbortSignal)
 /** Reads what becomes durable, from an index that is never the same, looks at the tree, and shows both to the watches. */
 async function audit(ledger: Ledger, tree: Tree, { world, life, watch, heads }: LifeParts, signal: AbortSignal): Promise<void> {
   const chance = world.chance.fork(`audit/${life.number}`);
-  let from = chance.int(0, Math.min(ledger.size(), watch.seen));
+  let from = chance.int(ledger.beginning(), Math.min(ledger.size(), watch.seen));
   try {
     while (!signal.aborted) {
+      from = Math.max(from, ledger.beginning());
       if (ledger.size() <= from) await ledger.waitBeyond(asSize(from), signal);
       const batch = await ledger.read(asIndex(from), { entries: chance.int(1, 200), bytes: chance.pick([1_000, 100_000]) });
       watch.read(batch);

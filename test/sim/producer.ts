@@ -142,6 +142,11 @@ class Producer {
     for (const { at, code } of result.rejected) {
       const item = request.items[at] as Item;
       const disputed = this.#source.book.sameIdentity(item).length > 1;
+      if (code === 'IDENTITY_PRUNED' && item.kind === 'good') {
+        // Its entry was removed by retention, so it is there; with a rival nobody knows which of the two it is.
+        item.promised ||= !disputed;
+        continue;
+      }
       if (item.kind !== 'bad' && !disputed) world.fail(`source ${name} refused the good event ${item.mark} with ${code}`);
     }
     if (result.outcome !== 'accepted') {

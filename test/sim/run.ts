@@ -9,7 +9,7 @@ import { KnownTaken } from './known.ts';
 import { checkLedger, LedgerWatch, type ReadEntry, readLedger } from './ledger-check.ts';
 import { Machine } from './machine.ts';
 import { beginMisfortune, type Reach } from './misfortune.ts';
-import { attend } from './operators.ts';
+import { attend, tendClock } from './operators.ts';
 import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline } from './pipeline.ts';
 import { portsOf } from './process.ts';
 import { PushSource } from './producer.ts';
@@ -149,9 +149,11 @@ async function misfortunePhase(scene: Scene): Promise<void> {
   const end = world.time + plan.safetyMs;
   for (const origin of origins) world.watch(origin.name, feed(scene, origin, end));
   const calm = beginMisfortune(reach);
+  const rest = plan.retain.ageMs === null ? () => {} : tendClock(reach);
   const settle = beginReloads({ world, machine, configuration, destinations: plan.destinations });
   await world.run(end);
   calm();
+  rest();
   settle();
   for (const producer of producers) producer.producing = false;
 }
@@ -246,7 +248,7 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
   const read = async (): Promise<void> => {
     const open = await openLedgerAlone(plan, portsOf(world, life, disk));
     ledger.opened(open.size());
-    entries = await readLedger(open);
+    entries = await readLedger(open, ledger);
     await open.close();
   };
   world.watch('last reader', read());

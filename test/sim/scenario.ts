@@ -1,3 +1,4 @@
+import type { MaxLag } from '../../src/config/config.ts';
 import type { Chance } from './chance.ts';
 import type { DiskOdds } from './disk.ts';
 import type { ProducerOdds } from './producer.ts';
@@ -25,6 +26,8 @@ export interface DestinationPlan {
   readonly rotateBytes: number | null;
   /** Texts that it refuses. */
   readonly poison: readonly string[];
+  /** How far behind it may be before retention detaches it; `null`: retention waits for it. */
+  readonly maxLag: MaxLag | null;
 }
 
 /**
@@ -41,6 +44,8 @@ export interface Plan {
   readonly ringBytes: number;
   readonly groupBytes: number;
   readonly memtableEntries: number;
+  /** What the ledger keeps; `null` twice: everything. */
+  readonly retain: { readonly ageMs: number | null; readonly bytes: number | null };
   readonly pull: readonly (OriginOdds & { readonly name: string; readonly everyMs: number })[];
   readonly push: readonly (ProducerOdds & { readonly name: string; readonly senders: number })[];
   readonly destinations: readonly DestinationPlan[];
@@ -97,7 +102,8 @@ export function drawPlan(chance: Chance): Plan {
   ) as Record<MachineFault, number>;
   const push = Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`));
   const largeRuns = push.some(({ large }) => large > 0);
-  return {
+  const retention = chance.fork('retention');
+  const plan: Plan = {
     safetyMs: SAFETY_MS,
     disk: {
       latencyMs: round(chance.logarithmic(0.1, 2)),
@@ -113,8 +119,10 @@ export function drawPlan(chance: Chance): Plan {
     memtableEntries: chance.pick([16, 64, 1_024]),
     pull: Array.from({ length: chance.int(0, 2) }, (_, at) => drawPull(chance, `pull${at}`)),
     push,
-    destinations: drawDestinations(chance),
+    retain: EVERYTHING,
+    destinations: drawDestinations(chance).map((destination) => ({ ...destination, maxLag: null })),
   };
+  return retention.hit(0.3) ? retaining(plan, retention) : plan;
 }
 
 function drawPull(chance: Chance, name: string): Plan['pull'][number] {
@@ -152,7 +160,32 @@ function drawPush(chance: Chance, name: string): Plan['push'][number] {
   };
 }
 
-function drawDestinations(chance: Chance): DestinationPlan[] {
+const EVERYTHING: Plan['retain'] = { ageMs: null, bytes: null };
+
+/** The same scenario with retention: more events and small segments, so that there is something to remove in so short a time. */
+function retaining(plan: Plan, chance: Chance): Plan {
+  const byAge = chance.hit(0.5);
+  return {
+    ...plan,
+    segmentBytes: 65_536,
+    limitBytes: plan.limitBytes === null ? null : plan.limitBytes * 2,
+    retain: {
+      ageMs: byAge ? Math.round(chance.logarithmic(100, 2_000)) : null,
+      bytes: byAge && chance.hit(0.5) ? null : Math.round(chance.logarithmic(80_000, 300_000)),
+    },
+    push: plan.push.map((odds) => ({ ...odds, eventsMax: chance.int(15, 40), large: 0 })),
+    // Whoever lies about its place cannot be told what it will not get.
+    destinations: plan.destinations.map((one) => ({ ...one, maxLag: one.kind === 'liar' ? null : drawMaxLag(chance) })),
+  };
+}
+
+function drawMaxLag(chance: Chance): MaxLag | null {
+  if (chance.hit(0.5)) return null;
+  if (chance.hit(0.5)) return { by: 'bytes', bytes: chance.int(20_000, 150_000) };
+  return { by: 'age', ms: Math.round(chance.logarithmic(200, 2_000)) };
+}
+
+function drawDestinations(chance: Chance): Omit<DestinationPlan, 'maxLag'>[] {
   const kinds: (ReceiverKind | 'file')[] = ['file', 'position', 'key', 'none', 'objects', 'liar'];
   for (let at = kinds.length - 1; at > 0; at--) {
     const other = chance.int(0, at);
@@ -161,7 +194,7 @@ function drawDestinations(chance: Chance): DestinationPlan[] {
   return kinds.slice(0, chance.int(2, 4)).map((kind) => drawDestination(chance, kind));
 }
 
-function drawDestination(chance: Chance, kind: ReceiverKind | 'file'): DestinationPlan {
+function drawDestination(chance: Chance, kind: ReceiverKind | 'file'): Omit<DestinationPlan, 'maxLag'> {
   const concurrent = kind === 'position' || kind === 'objects';
   const refuses = kind !== 'file' && kind !== 'liar' && chance.hit(0.4);
   const added = chance.hit(0.25);
