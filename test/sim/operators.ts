@@ -59,7 +59,7 @@ export function tendClock({ world, machine }: Pick<Attended, 'world' | 'machine'
   const chance = world.chance.fork('clock');
   let over = false;
   const again = (): void => {
-    world.plan(chance.logarithmic(500, 3_000), () => {
+    world.plan(chance.logarithmic(1_000, 6_000), () => {
       if (over) return;
       if (world.wallOffsetMs !== 0) {
         world.tell(`clock: set right by ${-world.wallOffsetMs} ms`);

@@ -165,13 +165,20 @@ const EVERYTHING: Plan['retain'] = { ageMs: null, bytes: null };
 /** The same scenario with retention: more events and small segments, so that there is something to remove in so short a time. */
 function retaining(plan: Plan, chance: Chance): Plan {
   const byAge = chance.hit(0.5);
+  const { kill, power, restart } = plan.everyMs;
   return {
     ...plan,
+    // Retention looks once a second, and is to find something before the next crash.
+    everyMs: {
+      ...plan.everyMs,
+      ...{ kill: 4 * kill, power: 4 * power, restart: 4 * restart },
+      ...(byAge ? { clockStep: Math.round(chance.logarithmic(400, 2_000)) } : {}),
+    },
     segmentBytes: 65_536,
     limitBytes: plan.limitBytes === null ? null : plan.limitBytes * 2,
     retain: {
-      ageMs: byAge ? Math.round(chance.logarithmic(100, 2_000)) : null,
-      bytes: byAge && chance.hit(0.5) ? null : Math.round(chance.logarithmic(80_000, 300_000)),
+      ageMs: byAge ? Math.round(chance.logarithmic(200, 60_000)) : null,
+      bytes: byAge && chance.hit(0.8) ? null : Math.round(chance.logarithmic(80_000, 300_000)),
     },
     push: plan.push.map((odds) => ({ ...odds, eventsMax: chance.int(15, 40), large: 0 })),
     // Whoever lies about its place cannot be told what it will not get.
