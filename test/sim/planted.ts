@@ -204,7 +204,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'return [known, ...destinationHolders(ledger.journal, configured, ledger.beginning())];',
     replace: 'return destinationHolders(ledger.journal, configured, ledger.beginning()).length < 0 ? [] : [known];',
     says: /never arrived|not everything arrived|has everything to|comes next|nobody declared that|and the journal does not/,
-    seed: 11,
+    seed: 8,
   },
   {
     name: 'segments removed before their removal is durable',
@@ -212,7 +212,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'if (known !== beginning) await register.set(BEGINNING_KEY, beginning, known);',
     replace: 'if (known === beginning) return;',
     says: /is missing|is damaged/,
-    seed: 12,
+    seed: 87,
   },
   {
     name: 'segments removed that the tree still needs',
@@ -220,6 +220,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'ledger.prunable(asIndex(Math.min(to, await tree.pin())))',
     replace: 'ledger.prunable(to)',
     says: /nobody has seen entry|no longer there|LEDGER_PRUNED/,
-    seed: 12,
+    seed: 3,
   },
 ];
