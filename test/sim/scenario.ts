@@ -171,7 +171,9 @@ function retaining(plan: Plan, chance: Chance): Plan {
     // Retention looks once a second, and is to find something before the next crash.
     everyMs: {
       ...plan.everyMs,
-      ...{ kill: 4 * kill, power: 4 * power, restart: 4 * restart },
+      kill: 4 * kill,
+      power: 4 * power,
+      restart: 4 * restart,
       ...(byAge ? { clockStep: Math.round(chance.logarithmic(400, 2_000)) } : {}),
     },
     segmentBytes: 65_536,
