@@ -73,8 +73,12 @@ sources:
 destinations:
   archive: { type: file, path: ./audit.ndjson, start: beginning, rotate: 2MiB, timeout: ${5 + (version % 2)}s }
   lake: { type: http, url: "${lake.url}", start: beginning, retry: { min: 5ms, max: ${50 + version}ms } }
-  hook: { type: webhook, url: "${hook.url}", secret: ${SECRET}, allow_private: true, idempotent: true, start: beginning, retry: { min: 5ms, max: ${50 + version}ms }, batch: { entries: ${100 + 10 * (version % 5)} } }
-  objects: { type: s3, endpoint: "${store.url}", bucket: audit, access_key_id: ${KEYS.accessKeyId}, secret_access_key: ${KEYS.secretAccessKey}, start: beginning, in_flight: ${1 + (version % 4)}, retry: { min: 5ms, max: 50ms }, batch: { entries: 500, wait: 0ms } }
+  hook:
+    { type: webhook, url: "${hook.url}", secret: ${SECRET}, allow_private: true, idempotent: true, start: beginning,
+      retry: { min: 5ms, max: ${50 + version}ms }, batch: { entries: ${100 + 10 * (version % 5)} } }
+  objects:
+    { type: s3, endpoint: "${store.url}", bucket: audit, access_key_id: ${KEYS.accessKeyId}, secret_access_key: ${KEYS.secretAccessKey},
+      start: beginning, in_flight: ${1 + (version % 4)}, retry: { min: 5ms, max: 50ms }, batch: { entries: 500, wait: 0ms } }
 `;
   const file = initWaybill(directory, yaml(0));
   let waybill: WaybillProcess = await startWaybill(file, port);
