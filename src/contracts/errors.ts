@@ -30,7 +30,7 @@ export const ERROR_CODES = {
   LEDGER_EXISTS: {
     remedy: 'halt',
     means: 'The directory named by `ledger.path` already holds a ledger.',
-    action: 'Nothing was changed. Use it with `waybill run`, or name another path.',
+    action: 'Nothing was changed. Use it with `waybill run`, name another path, or move it away first.',
   },
   LEDGER_LOCKED: {
     remedy: 'halt',
@@ -130,7 +130,7 @@ export const ERROR_CODES = {
   SOURCE_UNKNOWN: {
     remedy: 'halt',
     means: 'No source of this name takes events this way.',
-    action: 'Name a source that the configuration has, or add it there and restart.',
+    action: 'Name a source that the configuration has, or add it there and run `waybill reload`.',
   },
   SOURCE_BROKEN: {
     remedy: 'halt',
