@@ -51,6 +51,8 @@ function codeOf(status: number, error: string): ErrorCode {
   if (status === 401 || status === 403) return 'SINK_UNAUTHORIZED';
   if (status === 404 || status === 410 || (status >= 300 && status < 400)) return 'SINK_NOT_FOUND';
   if (status === 408 || status === 425 || status === 429 || (status >= 500 && status !== 501)) return 'SINK_BUSY';
+  // The answer to HEAD has no body to name the conflict, and those that do not pass are about buckets.
+  if (status === 409 && error === '') return 'SINK_BUSY';
   if (status === 413 || status === 422) return 'SINK_REFUSED_ENTRY';
   return 'SINK_REFUSED';
 }

@@ -158,6 +158,16 @@ describe('an object that is there already', () => {
     });
   }
 
+  test('and may not be looked at for a moment is tried again, though the answer to HEAD names no code', async () => {
+    const sink = await open();
+    await sink.write(batchOf(parts), never());
+    store.interfere(({ method }) => (method === 'HEAD' ? { status: 409, code: 'ConditionalRequestConflict' } : null));
+    await assert.rejects(sink.write(batchOf(parts), never()), { code: 'SINK_BUSY', remedy: 'retry' });
+    store.interfere(() => null);
+    await sink.write(batchOf(parts), never());
+    await sink.close();
+  });
+
   test('and may not be looked at says which right is missing', async () => {
     const sink = await open();
     await sink.write(batchOf(parts), never());
