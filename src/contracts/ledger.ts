@@ -12,6 +12,8 @@ export interface Run {
   readonly position: Position | null;
   /** True when the source will never use this partition again: its position is forgotten. */
   readonly closesPartition?: boolean;
+  /** A source that has another name from this run on: its positions, all of them, are those of `to`, which has none of its own. */
+  readonly moves?: { readonly from: string; readonly to: string };
   /** The entries in their order: entry `k` is `bytes[offsets[k] … offsets[k + 1]]`. */
   readonly bytes: Uint8Array;
   readonly offsets: Uint32Array;

@@ -35,6 +35,34 @@ export function facts(check: Check): void {
     }
   });
 
+  check('gives the positions of a source to its new name with the run that says so, once and for all', [], async (place) => {
+    const ledger = await place.open();
+    const at = (source: string, partition: string, position: string) => ({
+      ...simpleRun(source, 1),
+      partition,
+      position: asPosition(position),
+    });
+    await append(ledger, at('db', 'a', '1'));
+    await append(ledger, at('db', 'b', '2'));
+    await append(ledger, { ...simpleRun('notes', 1), moves: { from: 'db', to: 'lake' } });
+    await append(ledger, at('lake', 'b', '3'));
+    await append(ledger, { ...simpleRun('notes', 1), moves: { from: 'nobody', to: 'somebody' } });
+    await append(ledger, { ...simpleRun('lake', 1), moves: { from: 'lake', to: 'db' } });
+    await append(ledger, at('db', 'c', '4'));
+    await assert.rejects(append(ledger, { ...simpleRun('notes', 1), moves: { from: 'lake', to: 'db' } }), { name: 'BrokenInvariant' });
+    for (const open of [ledger, null]) {
+      if (open === null) await ledger.close();
+      const reader = open ?? (await place.open());
+      const pairs = ['db', 'lake', 'nobody', 'somebody'].map((source) => sortedPairs(reader.positions(source)).join(' '));
+      assert.deepEqual(pairs, ['a,1 b,3 c,4', '', '', '']);
+      assert.deepEqual(
+        ['db', 'lake', 'notes'].map((source) => reader.sequence(source)),
+        [3, 2, 2],
+      );
+      if (open === null) await reader.close();
+    }
+  });
+
   check('keeps a register that is compared before it is set, durably', [], async (place) => {
     const ledger = await place.open();
     assert.equal(ledger.register.get('head'), null);

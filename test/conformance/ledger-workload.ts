@@ -3,16 +3,20 @@ import type { Ledger, Room, Run } from '../../src/contracts/ledger.ts';
 import type { Position } from '../../src/contracts/units.ts';
 import { asIndex, asPosition } from '../../src/contracts/units.ts';
 
+/** The appending of a run. */
+export interface RunOp {
+  readonly kind: 'run';
+  readonly source: string;
+  readonly partition: string | null;
+  readonly position: Position | null;
+  readonly closes: boolean;
+  readonly moves?: Run['moves'];
+  readonly entries: readonly string[];
+}
+
 /** One call of a ledger. */
 export type Op =
-  | {
-      readonly kind: 'run';
-      readonly source: string;
-      readonly partition: string | null;
-      readonly position: Position | null;
-      readonly closes: boolean;
-      readonly entries: readonly string[];
-    }
+  | RunOp
   | { readonly kind: 'journal'; readonly key: string; readonly record: string }
   | { readonly kind: 'forget'; readonly key: string }
   | { readonly kind: 'register'; readonly key: string; readonly value: string };
@@ -30,7 +34,7 @@ export function chance(seed: number): () => number {
 }
 
 /** A run as the ledger takes it. Its bytes do not begin where the buffer does. */
-export function runOf(op: Extract<Op, { kind: 'run' }>): Run {
+export function runOf(op: RunOp): Run {
   const bytes = Buffer.from(`before${op.entries.join('')}`);
   const offsets = new Uint32Array(op.entries.length + 1);
   let at = 'before'.length;
@@ -39,19 +43,20 @@ export function runOf(op: Extract<Op, { kind: 'run' }>): Run {
     at += Buffer.byteLength(entry);
   }
   offsets[op.entries.length] = at;
-  const { source, partition, position, closes } = op;
-  return { source, partition, position, closesPartition: closes, bytes, offsets, count: op.entries.length };
+  const { source, partition, position, closes, moves } = op;
+  const count = op.entries.length;
+  return { source, partition, position, closesPartition: closes, ...(moves === undefined ? {} : { moves }), bytes, offsets, count };
 }
 
 /** Appends a run at the end of a ledger, with room of its own. */
-export async function append(ledger: Ledger, op: Extract<Op, { kind: 'run' }>, purpose?: 'events' | 'control'): Promise<number> {
+export async function append(ledger: Ledger, op: RunOp, purpose?: 'events' | 'control'): Promise<number> {
   const run = runOf(op);
   const room = await ledger.reserve(run.count, run.bytes.length, purpose);
   return ledger.append(run, ledger.assigned(), room);
 }
 
 /** A run of `count` entries of one source, each of `bytes` bytes. */
-export function simpleRun(source: string, count: number, bytes = 40, position: string | null = null): Extract<Op, { kind: 'run' }> {
+export function simpleRun(source: string, count: number, bytes = 40, position: string | null = null): RunOp {
   const entries = Array.from({ length: count }, (_, k) => `{"source":"${source}","k":${k},"pad":"`.padEnd(bytes - 2, 'x').concat('"}'));
   return { kind: 'run', source, partition: null, position: position === null ? null : asPosition(position), closes: false, entries };
 }
@@ -66,7 +71,9 @@ export function script(seed: number, length: number): readonly Op[] {
       counts.set(source, n + 1);
       return `{"source":"${source}","n":${n},"ü":"${'y'.repeat(Math.floor(random() * bytes))}"}`;
     });
-  const run = (source: string, partition: string | null, position: string | null, closes: boolean, texts: string[]): Op => ({
+  /** What the source with partitions is called at this place of the script. */
+  let holder = 'db';
+  const run = (source: string, partition: string | null, position: string | null, closes: boolean, texts: string[]): RunOp => ({
     kind: 'run',
     source,
     partition,
@@ -77,10 +84,15 @@ export function script(seed: number, length: number): readonly Op[] {
   return Array.from({ length }, (_, place): Op => {
     const draw = random();
     if (place === Math.floor(length / 2)) return run('bulk', null, 'bulk', false, entries('bulk', 800, 700));
+    if (draw < 0.03) {
+      const moves = holder === 'db' ? { from: 'db', to: 'lake' } : { from: 'lake', to: 'db' };
+      holder = moves.to;
+      return { ...run('app', null, null, false, entries('app', 1, 90)), moves };
+    }
     if (draw < 0.3) return run('app', null, null, false, entries('app', 1 + Math.floor(random() * 9), 90));
     if (draw < 0.5)
-      return run('db', random() < 0.5 ? 'a' : 'b"\ud800', `p${place}`, random() < 0.1, entries('db', Math.floor(random() * 60), 60));
-    if (draw < 0.6) return run('db', 'a', `e${place}`, random() < 0.1, []);
+      return run(holder, random() < 0.5 ? 'a' : 'b"\ud800', `p${place}`, random() < 0.1, entries(holder, Math.floor(random() * 60), 60));
+    if (draw < 0.6) return run(holder, 'a', `e${place}`, random() < 0.1, []);
     if (draw < 0.68) return run('app', null, `w${place}`, false, entries('app', 260, 20));
     if (draw < 0.88) return { kind: 'journal', key: random() < 0.5 ? 'dest:a' : 'dest:b', record: `{"at":${place}}` };
     if (draw < 0.9) return { kind: 'forget', key: 'dest:b' };
@@ -181,11 +193,15 @@ export class Script {
   }
 
   #stateAfter(calls: number): string {
-    const sequences: Record<string, number> = { app: 0, db: 0, bulk: 0 };
-    const positions: Record<string, Map<string, string>> = { app: new Map(), db: new Map(), bulk: new Map() };
+    const sequences: Record<string, number> = { app: 0, db: 0, lake: 0, bulk: 0 };
+    const positions: Record<string, Map<string, string>> = { app: new Map(), db: new Map(), lake: new Map(), bulk: new Map() };
     for (const op of this.ops.slice(0, calls)) {
       if (op.kind !== 'run') continue;
       sequences[op.source] = (sequences[op.source] ?? 0) + op.entries.length;
+      if (op.moves !== undefined) {
+        positions[op.moves.to] = positions[op.moves.from] as Map<string, string>;
+        positions[op.moves.from] = new Map();
+      }
       const known = positions[op.source] as Map<string, string>;
       if (op.closes) known.delete(op.partition ?? '');
       else if (op.position !== null) known.set(op.partition ?? '', op.position);
@@ -209,7 +225,7 @@ export async function contentOf(ledger: Ledger): Promise<Content> {
     const { state, records: since } = ledger.journal.load(key);
     return [...(JSON.parse(state ?? '[]') as string[]), ...since];
   };
-  const sequences = Object.fromEntries(['app', 'db', 'bulk'].map((source) => [source, ledger.sequence(source)]));
+  const sequences = Object.fromEntries(['app', 'db', 'lake', 'bulk'].map((source) => [source, ledger.sequence(source)]));
   const register = { head: ledger.register.get('head'), key: ledger.register.get('key') };
   const journal = { 'dest:a': records('dest:a'), 'dest:b': records('dest:b') };
   return { entries, state: canonical(sequences, (source) => ledger.positions(source), journal, register) };

@@ -10,6 +10,7 @@ interface StoredRun {
   readonly partition: string | null;
   readonly position: Position | null;
   readonly closesPartition: boolean;
+  readonly moves: Run['moves'];
   readonly entries: readonly Buffer[];
 }
 
@@ -89,9 +90,10 @@ export class MemoryLedger implements Ledger {
     if (expected !== this.assigned())
       return Promise.reject(new WaybillError('LEDGER_FENCED', `expected size ${expected}, found ${this.assigned()}`));
     assert(run.bytes.length <= room.bytes, `a run of ${run.bytes.length} bytes fits its room of ${room.bytes}`);
-    const { source, partition, position, closesPartition = false } = run;
+    const { source, partition, position, closesPartition = false, moves } = run;
     const entries = Array.from({ length: run.count }, (_, k) => Buffer.from(run.bytes.subarray(run.offsets[k], run.offsets[k + 1])));
-    this.#runs.push({ source, partition, position, closesPartition, entries });
+    assert(moves === undefined || this.positions(moves.to).size === 0, 'positions are moved to where none are');
+    this.#runs.push({ source, partition, position, closesPartition, moves, entries });
     this.#entries.push(...entries);
     this.#bytes += run.bytes.length;
     const first = asIndex(expected);
@@ -143,13 +145,17 @@ export class MemoryLedger implements Ledger {
   }
 
   positions(source: string): ReadonlyMap<string, Position> {
-    const positions = new Map<string, Position>();
-    for (const run of this.#runs) {
-      if (run.source !== source) continue;
-      if (run.position !== null) positions.set(run.partition ?? '', run.position);
-      if (run.closesPartition) positions.delete(run.partition ?? '');
+    const all = new Map<string, Map<string, Position>>();
+    for (const { source: owner, partition, position, closesPartition, moves } of this.#runs) {
+      const positions = all.get(owner) ?? new Map<string, Position>();
+      all.set(owner, positions);
+      if (position !== null) positions.set(partition ?? '', position);
+      if (closesPartition) positions.delete(partition ?? '');
+      if (moves === undefined) continue;
+      all.set(moves.to, all.get(moves.from) ?? new Map());
+      all.delete(moves.from);
     }
-    return positions;
+    return all.get(source) ?? new Map();
   }
 
   sequence(source: string): number {
@@ -220,7 +226,7 @@ export class MemoryLedger implements Ledger {
   /** Appends as a second writer would, past the sequencer. */
   intrude(): void {
     const entries = [Buffer.from('{}')];
-    this.#runs.push({ source: 'intruder', partition: null, position: null, closesPartition: false, entries });
+    this.#runs.push({ source: 'intruder', partition: null, position: null, closesPartition: false, moves: undefined, entries });
     this.#entries.push(...entries);
   }
 

@@ -28,8 +28,8 @@ export const RECORD_BYTES_MAX = 128 * 1024;
 /** The longest name of a partition in bytes of UTF-8. */
 export const PARTITION_BYTES_MAX = 1_024;
 
-/** The longest meta of a run: a character takes up to six bytes as JSON. */
-const META_BYTES_MAX = 6 * (64 + PARTITION_BYTES_MAX + POSITION_BYTES_MAX) + 128;
+/** The longest meta of a run: a character takes up to six bytes as JSON, but for those of a name. */
+const META_BYTES_MAX = 6 * (PARTITION_BYTES_MAX + POSITION_BYTES_MAX) + 3 * 64 + 128;
 
 /** What a frame holds. */
 export const KIND = { run: 1, journal: 2, register: 3, seal: 4 } as const;

@@ -158,7 +158,7 @@ class SegmentLedger implements EmbeddedLedger {
       const bytes = run.count === 0 ? 0 : (run.offsets[run.count] as number) - (run.offsets[0] as number);
       assert(runBytesMax(run.count, bytes) <= room.bytes, 'a run was appended to room for a smaller one');
       const meta = checkedMeta(run);
-      assert(this.#state.admits(meta), `source ${run.source} has more than ${PARTITIONS_MAX} open partitions`);
+      assert(this.#state.admits(meta), `source ${run.source} has more than ${PARTITIONS_MAX} open partitions, or moves them to others`);
       return new Promise((resolve, reject) => {
         this.#stream.appendRun(run, meta, { resolve: () => resolve(asIndex(first)), reject });
         this.#state.applyRun(meta, run.count);
@@ -338,5 +338,6 @@ function checkedMeta(run: Run): RunMeta {
   }
   assert(partition === null || Buffer.byteLength(partition) <= PARTITION_BYTES_MAX, `a partition of source ${source} has too long a name`);
   assert(position === null || Buffer.byteLength(position) <= POSITION_BYTES_MAX, `a position of source ${source} is too long`);
-  return run.closesPartition === true ? { source, partition, position, closes: true } : { source, partition, position };
+  const meta = run.closesPartition === true ? { source, partition, position, closes: true as const } : { source, partition, position };
+  return run.moves === undefined ? meta : { ...meta, moves: [run.moves.from, run.moves.to] };
 }

@@ -8,6 +8,8 @@ export interface RunMeta {
   readonly partition: string | null;
   readonly position: Position | null;
   readonly closes?: true;
+  /** The names of a source before and after: its positions are those of the second one from here on. */
+  readonly moves?: readonly [string, string];
 }
 
 /** The state of one journal key: what was folded, and the records since. */
@@ -62,8 +64,9 @@ export class LedgerState {
     return this.#positions.get(source) ?? NO_POSITIONS;
   }
 
-  /** True when the run opens no partition beyond those that a source may have. */
+  /** True when the run opens no partition beyond those that a source may have, and moves no positions to where others are. */
   admits(meta: RunMeta): boolean {
+    if (meta.moves !== undefined && this.positions(meta.moves[1]).size > 0) return false;
     const positions = this.#positions.get(meta.source);
     return positions === undefined || positions.size < PARTITIONS_MAX || positions.has(meta.partition ?? '') || meta.position === null;
   }
@@ -71,6 +74,7 @@ export class LedgerState {
   /** Takes in a whole run. */
   applyRun(meta: RunMeta, count: number): void {
     if (count > 0) this.#sequences.set(meta.source, this.sequence(meta.source) + count);
+    if (meta.moves !== undefined) this.#move(meta.moves);
     const partition = meta.partition ?? '';
     if (meta.closes === true) {
       this.#positions.get(meta.source)?.delete(partition);
@@ -83,6 +87,13 @@ export class LedgerState {
       this.#positions.set(meta.source, positions);
     }
     positions.set(partition, meta.position);
+  }
+
+  #move([from, to]: readonly [string, string]): void {
+    const positions = this.#positions.get(from);
+    if (positions === undefined) return;
+    this.#positions.delete(from);
+    this.#positions.set(to, positions);
   }
 
   /** Takes in the payload of a journal frame. */
@@ -145,9 +156,9 @@ export class LedgerState {
 
 /** Reads the meta of a run. */
 export function parseRunMeta(text: string): RunMeta {
-  const { source, partition, position, closes } = JSON.parse(text) as RunMeta;
+  const { source, partition, position, closes, moves } = JSON.parse(text) as RunMeta;
   const base = { source, partition, position: position === null ? null : asPosition(position) };
-  return closes === true ? { ...base, closes } : base;
+  return { ...base, ...(closes === true ? { closes } : {}), ...(moves === undefined ? {} : { moves }) };
 }
 
 function parseStrings(payload: string): readonly (string | undefined)[] {
