@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { EMPTY_EDGE, growEdge, leafHash, nodeHash, rootHash } from './edge.ts';
+import { EMPTY_EDGE, growEdge, rootHash } from './edge.ts';
+import { leafHash, nodeHash } from './hash.ts';
 
 const sha256 = (input: Uint8Array): string => hash('sha256', input, 'binary');
 const hex = (text: string): string => Buffer.from(text, 'latin1').toString('hex');
