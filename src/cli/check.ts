@@ -6,6 +6,8 @@ import { assert } from '../contracts/assert.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
 import { type Connection, connectAll } from './connect.ts';
 import { EXIT, shownError } from './exit.ts';
+import { keyLines } from './key.ts';
+import { checkKeys, type VerifierKeys } from './key-files.ts';
 import { adapters, readConfigFile } from './load-config.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
 import type { Terminal } from './terminal.ts';
@@ -37,25 +39,31 @@ export function addCheck(program: Command, terminal: Terminal, done: (code: numb
         return done(EXIT.configuration);
       }
       const { connect, sendTest } = options;
-      const warnings = warningsOf(reading.config);
-      const errors = (await tlsErrors(reading.config)).map(shownError);
+      const keys = await checkKeys(reading.config);
+      const warnings = [...warningsOf(reading.config), ...keys.warnings];
+      const errors = [...(await tlsErrors(reading.config)), ...keys.errors].map(shownError);
       if (errors.length > 0 && !options.json) {
         for (const { code, message, action } of errors) terminal.err(`${message}\n${code}: ${action}`);
         return done(EXIT.configuration);
       }
       const connections = connect || sendTest ? await connectAll(reading.config, sendTest) : [];
       const ok = errors.length === 0 && connections.every(({ error }) => error === null);
-      if (options.json) terminal.out(JSON.stringify({ ok, faults: [], errors, warnings, paths: pathsOf(reading.config), connections }));
-      else for (const line of [...checkLines(reading.config, warnings), ...connectionLines(connections)]) terminal.out(line);
+      if (options.json)
+        terminal.out(
+          JSON.stringify({ ok, faults: [], errors, warnings, verifier_keys: keys.verifiers, paths: pathsOf(reading.config), connections }),
+        );
+      else
+        for (const line of [...checkLines(reading.config, warnings, keys.verifiers), ...connectionLines(connections)]) terminal.out(line);
       done(ok ? EXIT.ok : EXIT.failed);
     });
 }
 
-function checkLines(config: Config, warnings: readonly string[]): string[] {
+function checkLines(config: Config, warnings: readonly string[], verifiers: VerifierKeys | null): string[] {
   const { sources, destinations } = config;
   return [
     `${config.file} has no mistakes`,
     ...warnings.map((warning) => `warning: ${warning}`),
+    ...(verifiers === null ? [] : keyLines(verifiers)),
     '',
     ...sources.map((source) => `source ${source.name} (${source.type}): ${sourceHopOf(source).words}`),
     ...destinations.map((destination) => `destination ${destination.name} (${destination.type}): ${sinkHopOf(destination).words}`),

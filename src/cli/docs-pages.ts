@@ -142,7 +142,13 @@ function keyRows(prefix: string, { properties = {}, required = [] }: JsonSchema)
   return Object.entries(properties).flatMap(([key, schema]) => {
     const path = `${prefix}${key}`;
     const inner = schema.items?.properties === undefined ? schema : schema.items;
-    const nested = inner.properties === undefined ? [] : keyRows(`${path}${inner === schema ? '.' : '[].'}`, inner);
+    const choice = schema.anyOf?.find(({ properties: keys }) => keys !== undefined);
+    const nested =
+      choice !== undefined
+        ? keyRows(`${path}.`, choice)
+        : inner.properties === undefined
+          ? []
+          : keyRows(`${path}${inner === schema ? '.' : '[].'}`, inner);
     const secret = schema.secret === true ? ' A secret: it is never shown.' : '';
     const absent = required.includes(key) ? 'required' : defaultText(schema);
     return [`| \`${path}\` | ${valueText(schema)} | ${absent} | ${cell(`${schema.description ?? ''}${secret}`)} |`, ...nested];
@@ -160,6 +166,7 @@ function valueText(schema: JsonSchema): string {
   if (schema.pattern?.includes('KiB') === true) return 'size';
   if (schema.pattern?.includes('|ms|') === true || schema.pattern?.includes('(ms|') === true) return 'duration';
   const [first] = schema.anyOf ?? [];
+  if (schema.anyOf?.some(({ type }) => type === 'object') === true) return 'text or keys';
   if (first !== undefined)
     return first.type === 'integer' && schema.anyOf?.[1]?.pattern !== undefined ? 'whole number' : 'text or whole number';
   if (schema.type === 'array') return 'list';

@@ -6,6 +6,8 @@ import { isWaybillError } from '../contracts/errors.ts';
 import { createEmbeddedLedger } from '../ledger/embedded/create.ts';
 import { openPorts } from '../runtime/ports.ts';
 import { EXIT } from './exit.ts';
+import { keyLines } from './key.ts';
+import { makeKeys, type VerifierKeys, verifierKeys } from './key-files.ts';
 import { loadConfig } from './load-config.ts';
 import { absolutePath, readText, writeNewFile } from './machine.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
@@ -16,19 +18,21 @@ import { makeToken } from './token.ts';
 interface Created {
   readonly config: string;
   readonly ledger: string;
+  /** Where the private keys are: a directory, or the configuration itself. */
+  readonly keys: string;
+  readonly verifier_keys: VerifierKeys;
   /** What was made by this call; what was there already stays as it is. */
   readonly made: readonly string[];
 }
 
 const TOKEN_FILE = 'waybill.token';
 
-/** `waybill init`: a starter configuration where none is, and the empty ledger that the configuration names. */
+/** `waybill init`: a starter configuration where none is, and the keys and the empty ledger that the configuration names. */
 export function addInit(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  withCommonOptions(program.command('init').description('write a starter configuration where none is, and create the ledger'), [
-    'waybill init',
-    'waybill init --origin acme.example/audit',
-    'waybill init -c /etc/waybill/waybill.yaml',
-  ])
+  withCommonOptions(
+    program.command('init').description('write a starter configuration where none is, and create the keys and the ledger'),
+    ['waybill init', 'waybill init --origin acme.example/audit', 'waybill init -c /etc/waybill/waybill.yaml'],
+  )
     .option('--origin <name>', 'name of the log in a new configuration: a URL without a scheme', 'my-company.example/audit')
     .action(async (options: CommonOptions & { readonly origin: string }) => {
       const created = await init(options);
@@ -55,8 +59,12 @@ async function init({ config: path, origin }: { readonly config: string; readonl
       if (writeNewFile(file, starterConfig({ origin, tokenFile: TOKEN_FILE, tokenSha256 }), 0o644)) made.push(file);
     }
     const config = loadConfig(file);
-    if (await createLedger(config, ports)) made.push(config.ledger.path);
-    return { config: file, ledger: config.ledger.path, made };
+    const { ledger } = config;
+    // A ledger without keys could not run, so they come first.
+    made.push(...(await makeKeys(ledger, ports)));
+    if (await createLedger(config, ports)) made.push(ledger.path);
+    const keys = ledger.keys.from === 'directory' ? ledger.keys.path : file;
+    return { config: file, ledger: ledger.path, keys, verifier_keys: await verifierKeys(ledger, ports.disk), made };
   } finally {
     await ports.close();
   }
@@ -73,12 +81,17 @@ async function createLedger({ ledger }: Config, ports: Awaited<ReturnType<typeof
   }
 }
 
-function createdLines({ config, ledger, made }: Created, given: string): string[] {
+function createdLines({ config, ledger, keys, verifier_keys: verifiers, made }: Created, given: string): string[] {
   const option = given === 'waybill.yaml' ? '' : ` -c ${given}`;
   return [
     ...(made.length === 0
-      ? [`everything is there already, and nothing was changed: ${config}, ${ledger}`]
+      ? [`everything is there already, and nothing was changed: ${config}, ${keys}, ${ledger}`]
       : made.map((path) => `created ${path}`)),
+    ...(made.length > 0 && !made.some((path) => path.endsWith('.key')) ? [`the keys in ${keys} were left as they are`] : []),
+    '',
+    'Whoever checks this log needs:',
+    ...keyLines(verifiers).map((line) => `  ${line}`),
+    `Keep a copy of ${keys} in another place than the ledger and its copies.`,
     '',
     'Next:',
     `  waybill check${option}    what each path guarantees`,

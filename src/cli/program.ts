@@ -4,6 +4,7 @@ import { addCheck } from './check.ts';
 import { addControl } from './control.ts';
 import { addDemo } from './demo.ts';
 import { addInit } from './init.ts';
+import { addKey } from './key.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addRefused } from './refused.ts';
 import { addReload } from './reload.ts';
@@ -25,7 +26,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  const rest = [addResend, addQuarantine, addRefused, addReload, addRestore, addRetention, addToken, addSchema, addBench];
+  const rest = [addResend, addQuarantine, addRefused, addReload, addRestore, addRetention, addKey, addToken, addSchema, addBench];
   for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

@@ -10,6 +10,7 @@ import { listenToSignals } from '../runtime/signals.ts';
 import { openTracing, type Tracing } from '../runtime/tracing.ts';
 import { readConsoleFiles } from './console-files.ts';
 import { EXIT } from './exit.ts';
+import { refuseExposedKeys } from './key-files.ts';
 import { loadConfig } from './load-config.ts';
 import { exitSoon } from './machine.ts';
 import { createReloader, pushedSources, type Reloader } from './reloader.ts';
@@ -23,6 +24,7 @@ const LINGER_MS = 5_000;
  * `extraRoutes` are for a program that is more than `waybill run`.
  */
 export async function run(config: Config, extraRoutes?: readonly Route[]): Promise<number> {
+  refuseExposedKeys(config);
   const ports = await openPorts({ logLevel: config.logLevel, jobs: JOBS });
   const stopping = Promise.withResolvers<null>();
   const hangup = createHangup();

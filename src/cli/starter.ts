@@ -14,6 +14,7 @@ export function starterConfig({ origin, tokenFile, tokenSha256 }: StarterFacts):
 ledger:
   origin: ${origin}   # name of this log: choose it once, it can not be changed
   path: ./data
+  keys: ./keys   # signs the heads of the log; keep a copy in another place than the ledger
   # limit: 50GiB
 
 api:

@@ -4,6 +4,7 @@ import { isLoopback } from '../config/keys.ts';
 import { isWaybillError, type WaybillError } from '../contracts/errors.ts';
 import { openClock } from '../runtime/clock.ts';
 import { openDisk } from '../runtime/disk.ts';
+import { sharedKeys } from './key-files.ts';
 import { fileMode } from './machine.ts';
 
 const DAY_MS = 86_400_000;
@@ -13,9 +14,9 @@ const WARN_MS = 14 * DAY_MS;
 const OTHERS = 0o077;
 
 /** What is allowed in this configuration and still a risk: what can be read by others, and what ends soon. One line each. */
-export function warningsOf({ api }: Config): readonly string[] {
+export function warningsOf(config: Config): readonly string[] {
   const now = openClock().now();
-  const { listeners, tokens, client } = api;
+  const { listeners, tokens, client } = config.api;
   const secrets = [...listeners.map(({ tls }) => tls?.key ?? null), client.tokenFile, client.key];
   return [
     ...listeners
@@ -33,6 +34,7 @@ export function warningsOf({ api }: Config): readonly string[] {
       if (mode === null || (mode & OTHERS) === 0) return [];
       return [`others than its owner may use ${path} (mode ${(mode & 0o777).toString(8)}); run \`chmod 600\` on it`];
     }),
+    ...sharedKeys(config),
   ];
 }
 

@@ -29,6 +29,7 @@ export interface LedgerConfig {
   /** The name of the log: a URL without a scheme. */
   readonly origin: string;
   readonly path: string;
+  readonly keys: KeysConfig;
   /** How many bytes the ledger may use; `null`: what the disk has. */
   readonly limitBytes: number | null;
   readonly segmentBytes: number;
@@ -37,6 +38,14 @@ export interface LedgerConfig {
   /** What retention removes; `null` for what is no reason to remove anything. */
   readonly retain: { readonly ageMs: number | null; readonly bytes: number | null };
 }
+
+/**
+ * Where the private keys of the log come from: a directory outside the ledger, or the configuration itself, by reference. The texts of the
+ * keys are secrets.
+ */
+export type KeysConfig =
+  | { readonly from: 'directory'; readonly path: string }
+  | { readonly from: 'configuration'; readonly log: string; readonly freshness: string };
 
 /** Where the API listens, and who may do what. */
 export interface ApiConfig {

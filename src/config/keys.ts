@@ -66,7 +66,7 @@ export const name = z
   .regex(NAME_PATTERN, 'expected a name of lower-case letters, digits, _ and -, beginning with a letter, at most 64 long');
 
 /** The name of a log: a URL without a scheme, as in a checkpoint's first line. */
-export const origin = z.string().max(255).regex(ORIGIN, 'expected a URL without a scheme, such as acme.example/audit');
+export const origin = z.string().max(240).regex(ORIGIN, 'expected a URL without a scheme, such as acme.example/audit');
 
 /** Where a server listens: `host:port`, an IPv6 address in brackets. */
 export const listen = z

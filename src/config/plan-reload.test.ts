@@ -147,12 +147,12 @@ describe('the plan of a reload', () => {
   test('refuses what the files of the ledger are made of, with the way on', () => {
     const next = after(
       'origin: acme.example/audit\n  path: ./data',
-      'origin: acme.example/other\n  path: ./elsewhere\n  segment: 32MiB\n  reserve: 1MiB',
+      'origin: acme.example/other\n  path: ./elsewhere\n  segment: 32MiB\n  reserve: 1MiB\n  keys: ./other',
     );
     const { refused } = plan(next);
     assert.deepEqual(
       refused.map((line) => line.split(' ')[0]),
-      ['ledger.origin', 'ledger.path', 'ledger.segment', 'ledger.reserve'],
+      ['ledger.origin', 'ledger.path', 'ledger.segment', 'ledger.reserve', 'ledger.keys'],
     );
     for (const line of refused) assert.match(line, /another origin needs another ledger|stop the process|restart the process/);
     assert.equal(isIdle(plan(next)), false);

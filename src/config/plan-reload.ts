@@ -42,6 +42,7 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
   return {
     refused: [
       ...LEDGER_FIXED.filter(([key]) => old.ledger[key] !== next.ledger[key]).map(([, key, why]) => `ledger.${key} cannot change: ${why}`),
+      ...(isDeepStrictEqual(old.ledger.keys, next.ledger.keys) ? [] : ['ledger.keys cannot change: restart the process to change it']),
       ...renamed(old, next),
     ],
     changed: changedPaths(old.digests, next.digests),

@@ -114,6 +114,7 @@ describe('a configuration', () => {
       ledger: {
         origin: 'acme.example/audit',
         path: '/etc/acme/data',
+        keys: { from: 'directory', path: '/etc/acme/keys' },
         limitBytes: 2_147_483_648,
         segmentBytes: 67_108_864,
         reservedBytes: 4_194_304,
@@ -215,6 +216,8 @@ describe('a configuration', () => {
     ['  retain: { age: 400d, bytes: 1GiB }\n', '', /destinations\.local\.max_lag: has no effect: without ledger\.retain/],
     ['max_lag: 7d', 'max_lag: much', /max_lag: expected a duration such as 7d, or a size such as 50GiB/],
     ['max_lag: 7d', 'max_lag: 1KiB', /max_lag: too small: at least 1m or 1MiB/],
+    ['limit: 2GiB', 'limit: 2GiB\n  keys: ./data/keys', /ledger\.keys: \/etc\/acme\/data\/keys is inside ledger\.path/],
+    ['limit: 2GiB', 'limit: 2GiB\n  keys: { log: x }', /ledger\.keys: expected a directory, or the keys `log` and `freshness`/],
     ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],
     ['acme.example/audit', 'https://acme.example/audit', /ledger\.origin: expected a URL without a scheme/],
     [

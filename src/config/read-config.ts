@@ -3,7 +3,7 @@ import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import { apiConfig } from './api-schema.ts';
 import { closest } from './closest.ts';
-import type { Config, DestinationConfig, SourceConfig } from './config.ts';
+import type { Config, DestinationConfig, KeysConfig, SourceConfig } from './config.ts';
 import { type ConfigFault, type Fitted, faultText, fit, type PathFault } from './faults.ts';
 import { type Adapters, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from './json-schema.ts';
 import { digestsOf } from './leaves.ts';
@@ -84,6 +84,7 @@ class Reading {
       ledger: {
         origin: ledger.origin,
         path: ledger.path,
+        keys: this.#keys(ledger.keys),
         limitBytes: ledger.limit ?? null,
         segmentBytes: ledger.segment,
         reservedBytes: ledger.reserve,
@@ -98,6 +99,11 @@ class Reading {
       shown,
       digests: digestsOf(value),
     };
+  }
+
+  #keys(keys: string | { readonly log: string; readonly freshness: string } | undefined): KeysConfig {
+    if (typeof keys === 'object') return { from: 'configuration', ...keys };
+    return { from: 'directory', path: keys ?? resolve(this.#directory, 'keys') };
   }
 
   #source(name: string, item: Readonly<Record<string, unknown>>): SourceConfig | null {

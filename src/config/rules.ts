@@ -134,7 +134,13 @@ function pathFaults({ ledger }: Config, { written, read }: NamedPaths): PathFaul
     [...paths].flatMap(([name, places]) =>
       places.filter(inside).map((place) => fault([key, name], `${place} is inside ledger.path; nothing but the ledger may ${why}`)),
     );
-  return [...faults('destinations', written, 'be there'), ...faults('sources', read, 'look there')];
+  return [...keysFaults(ledger, inside), ...faults('destinations', written, 'be there'), ...faults('sources', read, 'look there')];
+}
+
+/** Whoever copies the ledger must not get its keys with it. */
+function keysFaults({ keys }: Config['ledger'], inside: (path: string) => boolean): PathFault[] {
+  if (keys.from !== 'directory' || !inside(keys.path)) return [];
+  return [fault(['ledger', 'keys'], `${keys.path} is inside ledger.path; a copy of the ledger would hold its keys`)];
 }
 
 /** A source that reads what a destination writes makes every entry an event again, without an end. */

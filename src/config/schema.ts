@@ -6,6 +6,26 @@ const ledger = z
   .strictObject({
     origin: origin.describe('Name of the log: a URL without a scheme that nobody else uses. It can not be changed later.'),
     path: z.string().min(1).meta({ path: true }).describe('Directory of the ledger. `waybill init` creates it.'),
+    keys: z
+      .union(
+        [
+          z.string().min(1).meta({ path: true }),
+          z.strictObject({
+            log: z.string().min(1).meta({ secret: true }).describe('In place of a directory: the private key that signs heads.'),
+            freshness: z
+              .string()
+              .min(1)
+              .meta({ secret: true })
+              .describe('In place of a directory: the private key that says with the time that a head is still the newest.'),
+          }),
+        ],
+        { error: 'expected a directory, or the keys `log` and `freshness`' },
+      )
+      .optional()
+      .describe(
+        'The private keys of the log: a directory outside `path`, which `waybill init` fills, or `{ log, freshness }` with one key each, best ' +
+          'as `${file:…}` or `${NAME}`. Absent: the directory `keys` beside this file.',
+      ),
     limit: size(16 * 1_048_576)
       .optional()
       .describe('How much disk the ledger may use. Senders are answered with 503 when it is reached. Absent: what the disk has.'),

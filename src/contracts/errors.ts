@@ -1,4 +1,5 @@
 import { type CodeFacts, DELIVERY_CODES, type Remedy } from './delivery-errors.ts';
+import { HEAD_CODES } from './head-errors.ts';
 
 /** Every error that can happen in a correct program. `docs/errors.md` is made from this table. */
 export const ERROR_CODES = {
@@ -126,6 +127,7 @@ export const ERROR_CODES = {
       'Start with the version that wrote it, or a newer one. Or give its place up: take the destination out, reload, run ' +
       '`waybill destination forget NAME`, and put it back with the `start` that suits.',
   },
+  ...HEAD_CODES,
   ...DELIVERY_CODES,
   SOURCE_UNKNOWN: {
     remedy: 'halt',

@@ -4,6 +4,7 @@ import { type EmbeddedLedger, openEmbeddedLedger } from '../ledger/embedded/embe
 import { type OpenIdentities, openIdentities } from '../ledger/identities/identities.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
 import { openTree, type Tree } from '../tree/follower.ts';
+import { keyStoreOf } from './keys.ts';
 import type { Watchdog } from './watchdog.ts';
 
 /** What every pipeline has, whatever its sources and destinations are. It stays open as long as the process runs. */
@@ -26,6 +27,8 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
   const ledger = await openEmbeddedLedger({ ...config.ledger, ringBytes: RING_BYTES }, ports);
   opened.push(() => ledger.close());
   watchdog.watch(ledger.failed);
+  const signers = await keyStoreOf(config.ledger, ports.disk).load();
+  ports.log.info('heads are signed with this key', { verifier_key: signers.log.verifierKey });
   const identities = await openIdentities({ path: `${path}/identities` }, ledger, ports, ({ at, through }) =>
     ports.log.info('reading identities', { at, through }),
   );

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { until } from '../../test/crash/process.ts';
+import { makeKeys } from '../cli/key-files.ts';
 import { codecs } from '../codecs/table.ts';
 import type { Config } from '../config/config.ts';
 import { faultText } from '../config/faults.ts';
@@ -35,6 +36,7 @@ async function open(t: TestContext) {
     assert.ok(reading.ok, reading.ok ? '' : reading.faults.map(faultText).join('\n'));
     return reading.config;
   };
+  await makeKeys(config('').ledger, ports);
   await createEmbeddedLedger(config('').ledger, ports);
   return {
     config,

@@ -47,6 +47,11 @@ describe('waybill init', () => {
     assert.equal(statSync(join(directory, 'waybill.token')).mode & 0o777, 0o600);
     assert.match(readFileSync(join(directory, 'waybill.token'), 'utf8'), /^[0-9a-f]{48}\n$/);
     assert.ok(existsSync(join(directory, 'data/ledger.json')));
+    for (const use of ['log', 'freshness']) {
+      assert.equal(statSync(join(directory, `keys/${use}.key`)).mode & 0o777, 0o600);
+      assert.ok(out.includes(readFileSync(join(directory, `keys/${use}.vkey`), 'utf8').trim()), out);
+      assert.ok(!out.includes('PRIVATE+KEY'));
+    }
     const checked = waybill(directory, ['check', '--json']);
     assert.equal(checked.code, 0, checked.err);
     assert.equal((JSON.parse(checked.out) as { readonly ok: boolean }).ok, true);
@@ -55,11 +60,12 @@ describe('waybill init', () => {
   test('changes nothing the second time', (t) => {
     const directory = temporary(t);
     waybill(directory, ['init']);
-    const before = ['waybill.yaml', 'waybill.token', 'data/ledger.json'].map((name) => readFileSync(join(directory, name), 'utf8'));
+    const names = ['waybill.yaml', 'waybill.token', 'data/ledger.json', 'keys/log.key', 'keys/freshness.key'];
+    const before = names.map((name) => readFileSync(join(directory, name), 'utf8'));
     const again = waybill(directory, ['init', '--json']);
     assert.equal(again.code, 0, again.err);
     assert.deepEqual((JSON.parse(again.out) as { readonly made: readonly string[] }).made, []);
-    const after = ['waybill.yaml', 'waybill.token', 'data/ledger.json'].map((name) => readFileSync(join(directory, name), 'utf8'));
+    const after = names.map((name) => readFileSync(join(directory, name), 'utf8'));
     assert.deepEqual(after, before);
   });
 

@@ -25,9 +25,11 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'sources/table.ts',
     'codecs/table.ts',
     'intake/waybill-event-schema.ts',
-    // `run` puts the API before the pipeline; `init` creates the ledger that a pipeline opens.
+    // `run` puts the API before the pipeline; `init` creates the ledger that a pipeline opens, and its keys.
     'api',
     'ledger/embedded/create.ts',
+    'tree/key-store.ts',
+    'tree/signing-key.ts',
   ],
 };
 

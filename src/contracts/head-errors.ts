@@ -1,0 +1,28 @@
+import type { CodeFacts } from './delivery-errors.ts';
+
+/** The errors of keys and signed heads: rows of the closed table in `errors.ts`. */
+export const HEAD_CODES = {
+  KEYS_MISSING: {
+    remedy: 'halt',
+    means: 'The private keys of the log are not where the configuration says.',
+    action:
+      'If this log never had keys, run `waybill init`: it makes them and changes nothing else. If it had, put them back from their copy: ' +
+      'with new ones nobody who knows the old ones can check what comes.',
+  },
+  KEYS_EXPOSED: {
+    remedy: 'halt',
+    means: 'Others than the owner of the file can read or replace a private key of the log, so its signatures would prove nothing.',
+    action: 'Run `chmod 600` on the file that the message names, then start again.',
+  },
+  KEY_INVALID: {
+    remedy: 'halt',
+    means: 'What should be a private key of this log is none, or belongs to another log.',
+    action:
+      'Nothing was changed. Put the right key there, or give this log a directory of its own with `ledger.keys` and run `waybill init`.',
+  },
+  SIGNING_FAILED: {
+    remedy: 'retry',
+    means: 'The key of the log could not be reached, so there are no newer heads. Events are accepted and delivered as before.',
+    action: 'Look at what keeps the key; signing is tried again by itself.',
+  },
+} as const satisfies Record<string, CodeFacts>;
