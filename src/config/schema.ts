@@ -23,8 +23,8 @@ const ledger = z
       )
       .optional()
       .describe(
-        'The private keys of the log: a directory outside `path`, which `waybill init` fills, or `{ log, freshness }` with one key each, best ' +
-          'as `${file:…}` or `${NAME}`. Absent: the directory `keys` beside this file.',
+        'The private keys of the log: a directory outside `path`, which `waybill init` fills, or `{ log, freshness }` with one key each, ' +
+          'best as `${file:…}` or `${NAME}`. Absent: the directory `keys` beside this file.',
       ),
     limit: size(16 * 1_048_576)
       .optional()

@@ -51,7 +51,7 @@ export function openSigner(text: string, { origin, use, place }: { origin: strin
 function parsed(text: string, place: string) {
   try {
     return parseSigningKey(text);
-  } catch (error) {
+  } catch {
     // What the parser says may quote the text, which is a secret.
     throw new WaybillError('KEY_INVALID', `${place} holds no key of the form PRIVATE+KEY+NAME+NUMBER+KEY`);
   }
