@@ -4,25 +4,22 @@ import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import { newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
-import type { Cut } from './cut.ts';
 import { Cutter } from './cutter.ts';
 import { emitDeclaration } from './declaring.ts';
 import type { Destination, DestinationOptions, DestinationStatus, SideRange, SideStarted } from './destination.ts';
-import { blame, faultOf, retryAfterOf } from './fault.ts';
+import { faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
-import { observeAttempt } from './observing.ts';
 import { Originals } from './originals.ts';
-import { journalKey, type Lane, type SideKind } from './records.ts';
-import { cutKey, cutRulesOf, isCutOf, remake, sinkBatchOf } from './sent-batch.ts';
-import { askNext, backOffMs, openInTime, rulesOf, slept, startOf } from './sink-calls.ts';
-import { type Command, type DeliveryEvent, type Fault, flying, type OpenBatch, type State, type VerbEvent } from './state.ts';
+import { journalKey, type SideKind } from './records.ts';
+import { Sender } from './sender.ts';
+import { cutRulesOf } from './sent-batch.ts';
+import { askNext, backOffMs, openInTime, rulesOf, slept, startOf, timeoutOf } from './sink-calls.ts';
+import { type Command, type DeliveryEvent, type Fault, flying, type State, type VerbEvent } from './state.ts';
 import { report, statusOf } from './status.ts';
 import { openState, step } from './step.ts';
 import { refuseVerb } from './verbs.ts';
 import { Watchers } from './watchers.ts';
-
-const TIMEOUT_MS = 30_000;
 
 /**
  * Carries out for one destination what `step` decides. It has no opinion of its own: whatever happens becomes an event,
@@ -36,16 +33,14 @@ export class DeliveryLoop implements Destination {
   readonly #closing = new AbortController();
   readonly #writer: JournalWriter;
   readonly #originals: Originals;
+  readonly #sender: Sender;
   readonly #tasks = new Set<Promise<void>>();
-  /** Bodies of batches that are open, so that they are not read and cut again for each attempt. */
-  readonly #cuts = new Map<string, Cut>();
   #state: State;
   #sink: Sink | null = null;
   #cutter: Cutter | null = null;
   #journalFault: Fault | null = null;
   #backOff = new AbortController();
   #retryAt: number | null = null;
-  #attempts = 0;
   #broken: { readonly reason: unknown } | null = null;
   #onAsked: () => void = () => {};
   #onFailed: (reason: unknown) => void = () => {};
@@ -63,6 +58,13 @@ export class DeliveryLoop implements Destination {
     const { journal } = options.ledger;
     const key = journalKey(options.name);
     this.#originals = new Originals(journal, options.name, this.#closing.signal);
+    this.#sender = new Sender({
+      options,
+      signal: this.#closing.signal,
+      state: () => this.#state,
+      sink: () => this.#opened(),
+      dispatch: (event) => this.#dispatch(event),
+    });
     this.#writer = new JournalWriter({
       journal,
       key,
@@ -85,7 +87,7 @@ export class DeliveryLoop implements Destination {
     const { ledger } = this.#options;
     const { cursor } = this.#state.account.live;
     const sought = this.#cutter?.unwantedUpTo(cursor) ?? cursor;
-    const facts = { size: ledger.size(), beginning: ledger.beginning(), sought, attempts: this.#attempts, retryAt: this.#retryAt };
+    const facts = { size: ledger.size(), beginning: ledger.beginning(), sought, attempts: this.#sender.attempts, retryAt: this.#retryAt };
     return statusOf(this.#state, this.#journalFault, facts);
   }
 
@@ -194,7 +196,7 @@ export class DeliveryLoop implements Destination {
       case 'cut':
         return this.#cutter?.order(command.order);
       case 'send':
-        return this.#run(this.#send(command.lane, command.batch));
+        return this.#run(this.#sender.send(command.lane, command.batch));
       case 'ask':
         return this.#run(this.#ask());
       case 'backOff':
@@ -210,7 +212,7 @@ export class DeliveryLoop implements Destination {
       this.#backOff.abort();
       this.#retryAt = null;
     }
-    if (this.#cuts.size > state.live.length + state.side.length) this.#forgetCuts();
+    this.#sender.forget(state);
     // While the next batch is being cut, its intent is nearly there: both facts then take one flush.
     if (this.#cutter?.soon !== true) this.#writer.flush();
     if (state.halted !== null || state.backOff !== 0 || (state.open && state.known)) this.#onAsked();
@@ -253,7 +255,7 @@ export class DeliveryLoop implements Destination {
       original: (index) => this.#originals.at(index),
       onCut: (event, cut) => {
         const order = this.#state.order;
-        if (cut !== null && order !== null) this.#cuts.set(cutKey(order.lane, cut.from), cut);
+        if (cut !== null && order !== null) this.#sender.keep(order.lane, cut);
         this.#dispatch(event);
       },
       onWaiting: () => this.#writer.flush(),
@@ -262,51 +264,13 @@ export class DeliveryLoop implements Destination {
   }
 
   async #ask(): Promise<void> {
-    const { ledger, ports, timeoutMs = TIMEOUT_MS } = this.#options;
+    const { ledger, ports } = this.#options;
     const sink = this.#opened();
     try {
-      const next = await attempt((signal) => askNext(sink, signal), timeoutMs, ports.clock, this.#closing.signal);
+      const next = await attempt((signal) => askNext(sink, signal), timeoutOf(this.#options), ports.clock, this.#closing.signal);
       this.#dispatch({ type: 'next', next, size: ledger.size() });
     } catch (error) {
       this.#lost('next', error);
-    }
-  }
-
-  async #send(lane: Lane, batch: OpenBatch): Promise<void> {
-    const { ports, timeoutMs = TIMEOUT_MS } = this.#options;
-    const { from } = batch;
-    const cut = await this.#cutOf(lane, batch);
-    if (cut === null) return;
-    const sink = this.#opened();
-    const sent = sinkBatchOf(this.#options, this.#state, lane, cut);
-    this.#attempts += 1;
-    const ended = observeAttempt(this.#options, lane, batch, cut);
-    try {
-      const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);
-      ended(null);
-      this.#dispatch({ type: 'taken', lane, from, receipt, bytes: cut.body.length });
-    } catch (error) {
-      ended(error);
-      const fault = faultOf(error, 'SINK_FAILED');
-      this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, cut), at: ports.clock.now() });
-    }
-  }
-
-  /** The bytes of a batch, kept or made again; `null` when they cannot be had, which is told. */
-  async #cutOf(lane: Lane, batch: OpenBatch): Promise<Cut | null> {
-    const { ports, ledger } = this.#options;
-    const kept = this.#cuts.get(cutKey(lane, batch.from));
-    if (kept !== undefined && isCutOf(batch, kept)) return kept;
-    try {
-      const cut = await remake(ledger, batch, this.#state, lane, cutRulesOf(this.#options, this.#state, batch.epoch));
-      this.#cuts.set(cutKey(lane, batch.from), cut);
-      return cut;
-    } catch (error) {
-      const fault = faultOf(error, 'BATCH_FAILED');
-      const { from } = batch;
-      if (fault.code === 'BATCH_CHANGED') this.#dispatch({ type: 'unmade', lane, from, fault });
-      else this.#dispatch({ type: 'failed', lane, from, fault, ...blame(error, null), at: ports.clock.now() });
-      return null;
     }
   }
 
@@ -387,13 +351,5 @@ export class DeliveryLoop implements Destination {
   #opened(): Sink {
     assert(this.#sink !== null, 'the sink is not open');
     return this.#sink;
-  }
-
-  #forgetCuts(): void {
-    const open = new Set([
-      ...this.#state.live.map(({ from }) => cutKey('live', from)),
-      ...this.#state.side.map(({ from }) => cutKey('side', from)),
-    ]);
-    for (const key of this.#cuts.keys()) if (!open.has(key)) this.#cuts.delete(key);
   }
 }

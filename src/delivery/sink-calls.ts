@@ -24,6 +24,11 @@ export function rulesOf(options: DestinationOptions, sink: Sink): Rules {
   return { dedupe, carriesEmpty, onReject, quarantineMax, inFlight: Math.max(1, Math.min(inFlight, inFlightMax)) };
 }
 
+/** How long one attempt may take, in milliseconds. */
+export function timeoutOf({ timeoutMs = TIMEOUT_MS }: Pick<DestinationOptions, 'timeoutMs'>): number {
+  return timeoutMs;
+}
+
 /** Opens the sink within the time of an attempt. One that opens later than that is closed again. */
 export async function openInTime(options: DestinationOptions, context: SinkContext, signal: AbortSignal): Promise<Sink> {
   let late = false;
@@ -33,7 +38,7 @@ export async function openInTime(options: DestinationOptions, context: SinkConte
     return sink;
   };
   try {
-    const sink = await attempt(open, options.timeoutMs ?? TIMEOUT_MS, context.ports.clock, signal);
+    const sink = await attempt(open, timeoutOf(options), context.ports.clock, signal);
     if (!signal.aborted) return sink;
     // The destination was closed meanwhile, and whoever opens it next must not find it locked.
     await sink.close();

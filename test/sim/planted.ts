@@ -24,10 +24,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   {
     name: 'cursor before acknowledgement',
-    file: 'delivery/loop.ts',
-    find: 'const receipt = await attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal);',
+    file: 'delivery/sender.ts',
+    find: 'const receipt = await attempt((signal) => sink.write(sent, signal), timeoutOf(options), clock, closing);',
     replace:
-      'const answer = attempt((signal) => sink.write(sent, signal), timeoutMs, ports.clock, this.#closing.signal); ' +
+      'const answer = attempt((signal) => sink.write(sent, signal), timeoutOf(options), clock, closing); ' +
       'const receipt = await Promise.race([answer, Promise.resolve({})]);',
     says: /keeps \d+\.\.\d+ before|has everything to|comes next/,
     seed: 1,
