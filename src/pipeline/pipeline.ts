@@ -76,7 +76,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   let current = config;
   const retention = startRetention({ ...core, ports, config: () => current, destinations: destinations.parts });
   opened.push(() => retention.close());
-  const scrubbing = startScrubbing(ledger, ports);
+  const scrubbing = startScrubbing(core, ports);
   opened.push(() => scrubbing.close());
   const space = await watchFreeSpace(config.ledger.path, ports);
   opened.push(() => space.close());

@@ -40,7 +40,7 @@ async function openWorld(retain: Config['ledger']['retain'], maxLag: MaxLag | nu
       persist: () => void facts.persists++,
       facts: () => ({ entries: 0, runs: 0, memoryBytes: 0, rebuilding: false, forgottenBelow: asIndex(facts.forgottenBelow) }),
     },
-    tree: { pin: async () => asSize(Math.min(facts.hashed, ledger.size())) },
+    tree: { size: () => asSize(Math.min(facts.hashed, ledger.size())), pin: async () => {} },
   });
   const add = async (count: number): Promise<void> => {
     for (let k = 0; k < count; k += 50) {

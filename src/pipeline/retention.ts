@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Clock, Log } from '../contracts/ports.ts';
 import type { Index, Size } from '../contracts/units.ts';
-import { asIndex } from '../contracts/units.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { OpenIdentities } from '../ledger/identities/identities.ts';
@@ -19,7 +19,7 @@ export interface Detachable {
 export interface RetentionOptions {
   readonly ledger: EmbeddedLedger;
   readonly identities: Pick<OpenIdentities, 'watermark' | 'persist' | 'facts'>;
-  readonly tree: { pin(): Promise<Size> };
+  readonly tree: { size(): Size; pin(to: Size): Promise<void> };
   readonly intake: Pick<Intake, 'control' | 'clockDoubt' | 'checkClock' | 'confirmClock'>;
   readonly ports: { readonly clock: Clock; readonly log: Log };
   /** The configuration at work: asked each round. */
@@ -185,12 +185,13 @@ class RetentionRound {
 
   async #remove(to: Index, reason: Reason): Promise<void> {
     const { ledger, identities, tree, intake, ports } = this.#options;
-    const held = ledger.prunable(asIndex(Math.min(to, await tree.pin())));
+    const held = ledger.prunable(asIndex(Math.min(to, tree.size())));
     if (held === null) {
       if (identities.watermark() <= to) identities.persist();
       return;
     }
     const { from, through, bytes } = held;
+    await tree.pin(asSize(through + 1));
     if (through >= ledger.beginning()) await intake.control('prune', { from, through, bytes, reason }, `${from}-${through}`);
     // What was looked at may have changed meanwhile: somebody may need older entries again.
     if (holderBelow(this.#holders(), through + 1) !== null) return;

@@ -13,19 +13,32 @@ export interface Edge {
 /** The tree without a leaf. */
 export const EMPTY_EDGE: Edge = { size: 0, hashes: [] };
 
-/** Adds one leaf per entry: entry `k` is `bytes[starts[k] … ends[k]]`. The cost is one leaf hash and on average one node hash per entry. */
-export function growEdge(sha256: Sha256, edge: Edge, bytes: Uint8Array, starts: Uint32Array, ends: Uint32Array): Edge {
+/**
+ * Adds one leaf per entry: entry `k` is `bytes[starts[k] … ends[k]]`. The cost is one leaf hash and on average one node hash per entry.
+ * `onTileHash` is told of every new hash that belongs into a tile, in the order of the tiles: the leaf hashes at tile level 0, and at
+ * level L the roots of 256^L leaves.
+ */
+export function growEdge(
+  sha256: Sha256,
+  edge: Edge,
+  bytes: Uint8Array,
+  starts: Uint32Array,
+  ends: Uint32Array,
+  onTileHash?: (tileLevel: number, hash: Hash) => void,
+): Edge {
   if (edge.size + starts.length > TREE_SIZE_MAX) throw new RangeError(`a tree of ${edge.size} leaves cannot grow by ${starts.length}`);
   const hashes = [...edge.hashes];
   let size = edge.size;
   for (let k = 0; k < starts.length; k += 1) {
     let hash = leafHash(sha256, bytes, starts[k] ?? 0, ends[k] ?? 0);
     let level = 0;
+    onTileHash?.(0, hash);
     // Like adding 1 to a binary number: each full pair becomes its parent, one level up. Division, because sizes pass 2^32.
     for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
       hash = nodeHash(sha256, hashes[level] ?? '', hash);
       hashes[level] = '';
       level += 1;
+      if (level % 8 === 0) onTileHash?.(level / 8, hash);
     }
     hashes[level] = hash;
     size += 1;

@@ -1,11 +1,19 @@
-import { crc32c } from '@node-rs/crc32';
-import { isWaybillError, WaybillError } from '../contracts/errors.ts';
-import type { Ledger } from '../contracts/ledger.ts';
+import { assert } from '../contracts/assert.ts';
+import { isWaybillError } from '../contracts/errors.ts';
+import type { TreeHashes } from '../contracts/heads.ts';
 import type { Ports } from '../contracts/ports.ts';
 import { asIndex, asSize, type Size } from '../contracts/units.ts';
 import type { Edge } from '../tlog/edge.ts';
-import { EMPTY_EDGE, rootHash } from '../tlog/edge.ts';
-import { GROW_JOB, type GrowInput, sha256 } from './grow.ts';
+import { rootHash } from '../tlog/edge.ts';
+import { encodeHash } from '../tlog/hash.ts';
+import { TILE_WIDTH } from '../tlog/tile.ts';
+import { edgeText, writeEdgeFile } from './edge-file.ts';
+import type { FollowedLedger } from './followed.ts';
+import { GROW_JOB, type GrowInput, grownBytesMax, sha256 } from './grow.ts';
+import { Hashes } from './hashes.ts';
+import { loadTop, PIN_KEY } from './load-top.ts';
+import { Packs } from './packs.ts';
+import { growTop, type Top } from './top.ts';
 
 /** How many entries and bytes go to the hashing thread at a time: large enough that the hop costs nothing per entry. */
 const STEP = { entries: 4_096, bytes: 2 << 20 };
@@ -17,13 +25,13 @@ const STEP = { entries: 4_096, bytes: 2 << 20 };
 const GATHER_MS = 25;
 
 /** The edge is stored after this many entries, so that a start hashes at most so many again. */
-const STORE_EVERY = 1 << 20;
+const STORE_EVERY = 1 << 18;
 
-/** The register key of the pinned edge. */
-const PIN_KEY = 'tree.edge';
+/** How long the tree waits before it tries again to write to a full disk. */
+const FULL_DISK_MS = 1_000;
 
-/** What the tree needs of the ledger. */
-export type FollowedLedger = Pick<Ledger, 'read' | 'size' | 'beginning' | 'waitBeyond' | 'register'>;
+/** Who is this far behind says from time to time how far it has come. */
+const PROGRESS_ENTRIES = 1 << 20;
 
 /** A head of the tree that was computed and not signed: the root over the first `size` entries, in base64. */
 export interface TreeHead {
@@ -31,150 +39,224 @@ export interface TreeHead {
   readonly root: string;
 }
 
-/** The tree that follows the ledger. */
-export interface Tree {
+/** The tree that follows the ledger, with all its hashes. */
+export interface Tree extends TreeHashes {
   /** The newest head that was computed. It covers only durable entries. */
   head(): TreeHead;
   /**
-   * Puts the edge into the ledger's own register, and answers how many entries it covers: the tree never needs them again, also when its
-   * own files are lost, so retention may remove them.
+   * Makes the tree independent of the entries below `to`, which is at most `size()`: retention may remove those. Their hashes are in the
+   * packs, checked, and the edge at this size is in the ledger's own register, so that proofs about later entries can be made even when the
+   * files of the tree are lost. Rejects with `LEDGER_CORRUPT` where the entries are not those that were hashed.
    */
-  pin(): Promise<Size>;
+  pin(to: Size): Promise<void>;
+  /**
+   * Reads every full tile, makes those again that are lost or damaged, and answers how many were read and how many of them nobody knows
+   * any more. Rejects with `LEDGER_CORRUPT`, and with the signal's reason.
+   */
+  scrub(signal: AbortSignal): Promise<{ readonly tiles: number; readonly lost: number }>;
   /** Resolves with the reason when following ended by an error, and never otherwise. */
   readonly failed: Promise<Error>;
   /** Stores the edge and stops. */
   close(): Promise<void>;
 }
 
+/** How the tree is opened. */
+export interface TreeOptions {
+  /** After how many entries the edge is stored; 262,144 when absent. */
+  readonly storeEvery?: number;
+}
+
+type TreePorts = Pick<Ports, 'clock' | 'disk' | 'background' | 'log'>;
+
 /**
  * Follows the ledger in order, off the acknowledgement path: only durable entries are hashed, in the background, and nobody waits for it.
- * The edge in `DIRECTORY/edge` is derived state: when it is missing or damaged, everything is hashed again, from the first entry or from
- * the edge that was pinned before retention removed the ones below.
+ * What is in `directory` is derived state: when it is missing or damaged, everything is hashed again, from the first entry or from the
+ * edge that was pinned before retention removed the ones below. A full disk delays the tree and nothing else.
  */
-export async function openTree(
-  directory: string,
-  ledger: FollowedLedger,
-  ports: Pick<Ports, 'clock' | 'disk' | 'background' | 'log'>,
-): Promise<Tree> {
-  await ports.disk.makeDirectory(directory);
-  const file = `${directory}/edge`;
-  let edge = await loadEdge(ports, file, ledger);
-  let stored = edge.size;
-  let memory = new Uint8Array(new SharedArrayBuffer(0));
-  const stop = new AbortController();
-
-  const follow = async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      if (ledger.size() === edge.size) {
-        await ledger.waitBeyond(asSize(edge.size), stop.signal);
-        await ports.clock.sleep(GATHER_MS, stop.signal);
-      }
-      const batch = await ledger.read(asIndex(edge.size), STEP);
-      // The bytes go over in memory that both threads see, and that is used again for every step: nothing is left to be collected.
-      if (memory.length < batch.bytes.length) memory = new Uint8Array(new SharedArrayBuffer(Math.max(STEP.bytes, batch.bytes.length)));
-      memory.set(batch.bytes);
-      const input = { edge, bytes: memory, starts: batch.starts, ends: batch.ends };
-      edge = (await ports.background.run(GROW_JOB, input satisfies GrowInput)) as Edge;
-      if (edge.size - stored >= STORE_EVERY) {
-        await storeEdge(ports, directory, file, edge);
-        stored = edge.size;
-      }
-    }
-  };
-
-  const failed = Promise.withResolvers<Error>();
-  const following = follow().catch((error: unknown) => {
-    if (!stop.signal.aborted) failed.resolve(error instanceof Error ? error : new Error(String(error)));
-  });
-
-  let headSize = -1;
-  let head: TreeHead = { size: 0, root: '' };
-  return {
-    head() {
-      if (edge.size !== headSize) {
-        head = { size: edge.size, root: Buffer.from(rootHash(sha256, edge), 'latin1').toString('base64') };
-        headSize = edge.size;
-      }
-      return head;
-    },
-    async pin() {
-      const pinned = ledger.register.get(PIN_KEY);
-      const { size } = edge;
-      if (parseEdge(pinned)?.size !== size) await ledger.register.set(PIN_KEY, edgeText(edge), pinned);
-      return asSize(size);
-    },
-    failed: failed.promise,
-    async close() {
-      stop.abort(new Error('the tree is closed'));
-      await following;
-      if (edge.size !== stored) await storeEdge(ports, directory, file, edge);
-    },
-  };
-}
-
-/** The stored edge when it is whole and the ledger still has what follows it; else the pinned one; else the empty one. */
-async function loadEdge(
-  ports: Pick<Ports, 'disk' | 'log'>,
-  file: string,
-  ledger: Pick<Ledger, 'size' | 'beginning' | 'register'>,
-): Promise<Edge> {
-  const usable = (edge: Edge | null): edge is Edge => edge !== null && edge.size <= ledger.size() && edge.size >= ledger.beginning();
-  if ((await ports.disk.length(file)) !== null) {
-    const edge = parseEdge(checkedText(await readAll(ports, file)));
-    if (usable(edge)) return edge;
-    ports.log.warn('the stored edge of the tree is not usable; the tree is built again', { file });
-  }
-  const pinned = parseEdge(ledger.register.get(PIN_KEY));
-  if (usable(pinned)) return pinned;
-  if (ledger.beginning() === 0) return EMPTY_EDGE;
-  throw new WaybillError('LEDGER_CORRUPT', `${file} is damaged or missing, and entries below ${ledger.beginning()} are no longer there`, {
-    facts: { file, offset: 0 },
-  });
-}
-
-async function readAll(ports: Pick<Ports, 'disk'>, path: string): Promise<Uint8Array> {
-  const file = await ports.disk.open(path, 'read');
+export async function openTree(directory: string, ledger: FollowedLedger, ports: TreePorts, options: TreeOptions = {}): Promise<Tree> {
+  const packDirectory = `${directory}/packs`;
+  await ports.disk.makeDirectory(packDirectory);
+  const packs = new Packs(packDirectory, ledger.origin, ports);
   try {
-    return await file.read(0, await file.length());
-  } finally {
-    await file.close();
-  }
-}
-
-/** The file is one line of JSON, its CRC-32C in hexadecimal before it. */
-async function storeEdge(ports: Pick<Ports, 'disk' | 'log'>, directory: string, path: string, edge: Edge): Promise<void> {
-  const text = edgeText(edge);
-  const temporary = `${path}.tmp`;
-  try {
-    const file = await ports.disk.open(temporary, 'create');
-    try {
-      await file.truncate(0);
-      await file.commit(Buffer.from(`${crc32c(text).toString(16).padStart(8, '0')} ${text}\n`), 0);
-    } finally {
-      await file.close();
-    }
-    await ports.disk.rename(temporary, path);
-    await ports.disk.syncDirectory(directory);
+    const top = await loadTop(directory, ledger, packs, ports);
+    return new Follower({ directory, ledger, ports, packs, storeEvery: options.storeEvery ?? STORE_EVERY }, top).tree();
   } catch (error) {
-    // The edge can be computed again, so a full disk costs a longer start and nothing else.
-    if (!isWaybillError(error) || error.code !== 'DISK_FULL') throw error;
-    ports.log.warn('no space to store the edge of the tree', { path });
+    await packs.close();
+    throw error;
   }
 }
 
-function edgeText(edge: Edge): string {
-  return JSON.stringify({ v: 1, size: edge.size, hashes: edge.hashes.map((hash) => Buffer.from(hash, 'latin1').toString('base64')) });
+interface FollowerParts {
+  readonly directory: string;
+  readonly ledger: FollowedLedger;
+  readonly ports: TreePorts;
+  readonly packs: Packs;
+  readonly storeEvery: number;
 }
 
-/** The line of JSON in a stored edge, or `null` when it is not whole. */
-function checkedText(bytes: Uint8Array): string | null {
-  const line = Buffer.from(bytes).toString('utf8');
-  const text = line.slice(9, -1);
-  return line.length < 10 || crc32c(text) !== Number.parseInt(line.slice(0, 8), 16) ? null : text;
+class Follower {
+  readonly #parts: FollowerParts;
+  readonly #hashes: Hashes;
+  readonly #stop = new AbortController();
+  #top: Top;
+  /** How many entries the stored edge covers, and the pinned one. */
+  #stored: number;
+  #pinned = -1;
+  #storing: Promise<unknown> = Promise.resolve();
+  /** Memory that both threads see and that is used again for every step: nothing is left to be collected. */
+  #bytes = new Uint8Array(new SharedArrayBuffer(0));
+  readonly #made = new Uint8Array(new SharedArrayBuffer(grownBytesMax(STEP.entries)));
+  #told = 0;
+  #head: TreeHead | null = null;
+
+  constructor(parts: FollowerParts, top: Top) {
+    this.#parts = parts;
+    this.#top = top;
+    this.#stored = top.edge.size;
+    this.#told = top.edge.size;
+    const { packs, ledger, ports } = parts;
+    this.#hashes = new Hashes({ top: () => this.#top, packs, ledger, log: ports.log });
+  }
+
+  tree(): Tree {
+    const failed = Promise.withResolvers<Error>();
+    let whole = true;
+    const following = this.#follow().catch((error: unknown) => {
+      if (this.#stop.signal.aborted) return;
+      whole = false;
+      failed.resolve(error instanceof Error ? error : new Error(String(error)));
+    });
+    const hashes = this.#hashes;
+    return {
+      head: () => this.#newestHead(),
+      size: () => hashes.size(),
+      hash: (level, index) => hashes.hash(level, index),
+      tile: (level, n, width) => hashes.tile(level, n, width),
+      root: (size) => hashes.root(size),
+      inclusion: (index, size) => hashes.inclusion(index, size),
+      consistency: (from, to) => hashes.consistency(from, to),
+      pin: (to) => this.#pin(to),
+      scrub: (signal) => this.#scrub(signal),
+      failed: failed.promise,
+      close: async () => {
+        this.#stop.abort(new Error('the tree is closed'));
+        await following;
+        // After an error nobody knows what the packs hold on the disk; the next start goes on from the last stored edge.
+        if (whole) await this.#store();
+        await this.#parts.packs.close();
+      },
+    };
+  }
+
+  async #follow(): Promise<void> {
+    const { ledger, ports, storeEvery } = this.#parts;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      if (ledger.size() === this.#top.edge.size) {
+        await ledger.waitBeyond(asSize(this.#top.edge.size), signal);
+        await ports.clock.sleep(GATHER_MS, signal);
+      }
+      await this.#grow();
+      if (this.#top.edge.size - this.#stored >= storeEvery) await this.#store();
+      this.#tellProgress();
+    }
+  }
+
+  /** Hashes what follows, in one step. The tree has grown once the tiles that became full are written. */
+  async #grow(): Promise<void> {
+    const { ledger, ports, packs } = this.#parts;
+    const { edge } = this.#top;
+    const batch = await ledger.read(asIndex(edge.size), STEP);
+    const { length } = batch.bytes;
+    if (this.#bytes.length < length) this.#bytes = new Uint8Array(new SharedArrayBuffer(Math.max(STEP.bytes, length)));
+    this.#bytes.set(batch.bytes);
+    const input: GrowInput = { edge, bytes: this.#bytes, starts: batch.starts, ends: batch.ends, hashes: this.#made };
+    const next = (await ports.background.run(GROW_JOB, input)) as Edge;
+    const { top, full } = growTop(this.#top, next, this.#made);
+    for (let told = false; ; told = true) {
+      try {
+        await packs.write(full);
+        if (told) ports.log.info('the hashes of the tree are written again', { size: next.size });
+        break;
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        if (!told)
+          ports.log.warn('no space for the hashes of the tree, which waits; events are accepted and delivered', { size: edge.size });
+        await ports.clock.sleep(FULL_DISK_MS, this.#stop.signal);
+      }
+    }
+    this.#top = top;
+  }
+
+  /** Stores the edge, after everything that it covers. */
+  #store(): Promise<void> {
+    const stored = this.#storing.then(() => this.#storeNow());
+    this.#storing = stored.catch(() => undefined);
+    return stored;
+  }
+
+  async #storeNow(): Promise<void> {
+    const { directory, ports, packs } = this.#parts;
+    const top = this.#top;
+    if (top.edge.size === this.#stored) return;
+    await packs.sync();
+    try {
+      await writeEdgeFile(ports.disk, directory, top);
+    } catch (error) {
+      // The edge can be computed again, so a full disk costs a longer start and nothing else.
+      if (!isFull(error)) throw error;
+      ports.log.warn('no space to store the edge of the tree', { directory });
+      return;
+    }
+    this.#stored = top.edge.size;
+  }
+
+  async #pin(to: Size): Promise<void> {
+    const { ledger, packs } = this.#parts;
+    assert(to <= this.#top.edge.size, `${to} entries are not in the tree yet`);
+    if (to === this.#pinned) return;
+    for (let n = Math.floor(ledger.beginning() / TILE_WIDTH); (n + 1) * TILE_WIDTH <= to; n++) await this.#hashes.check(0, n);
+    // Without space for the edge its place in the register is enough: whoever frees space must not wait for some.
+    if (this.#stored < to) await this.#store();
+    await packs.sync();
+    const pinned = ledger.register.get(PIN_KEY);
+    const text = edgeText(await this.#hashes.edgeAt(to));
+    if (pinned !== text) await ledger.register.set(PIN_KEY, text, pinned);
+    this.#pinned = to;
+  }
+
+  async #scrub(signal: AbortSignal): Promise<{ readonly tiles: number; readonly lost: number }> {
+    const { clock } = this.#parts.ports;
+    let tiles = 0;
+    let lost = 0;
+    for (let level = 0; TILE_WIDTH ** (level + 1) <= this.#top.edge.size; level++) {
+      for (let n = 0; (n + 1) * TILE_WIDTH ** (level + 1) <= this.#top.edge.size; n++) {
+        signal.throwIfAborted();
+        if (!(await this.#hashes.check(level, n))) lost++;
+        if (++tiles % TILE_WIDTH === 0) await clock.sleep(SCRUB_PAUSE_MS, signal);
+      }
+    }
+    return { tiles, lost };
+  }
+
+  #newestHead(): TreeHead {
+    const { edge } = this.#top;
+    if (this.#head?.size !== edge.size) this.#head = { size: edge.size, root: encodeHash(rootHash(sha256, edge)) };
+    return this.#head;
+  }
+
+  #tellProgress(): void {
+    const { ledger, ports } = this.#parts;
+    const { size } = this.#top.edge;
+    if (size - this.#told < PROGRESS_ENTRIES) return;
+    this.#told = size;
+    if (ledger.size() - size >= PROGRESS_ENTRIES) ports.log.info('hashing entries into the tree', { at: size, through: ledger.size() });
+  }
 }
 
-function parseEdge(text: string | null): Edge | null {
-  if (text === null) return null;
-  const { size, hashes } = JSON.parse(text) as { size: number; hashes: readonly string[] };
-  return { size, hashes: hashes.map((hash) => Buffer.from(hash, 'base64').toString('latin1')) };
+/** How long the check of the packs rests after every 2 MiB. */
+const SCRUB_PAUSE_MS = 20;
+
+function isFull(error: unknown): boolean {
+  return isWaybillError(error) && error.code === 'DISK_FULL';
 }

@@ -109,6 +109,29 @@ export class StepDisk {
     inode.sync();
   }
 
+  /** Cuts a file for good. */
+  cut(path: string, length: number): void {
+    const inode = this.#seen.get(path);
+    if (inode === undefined) throw new Error(`no file ${path}`);
+    inode.truncate(length);
+    inode.sync();
+  }
+
+  /** What a file says. */
+  textOf(path: string): string {
+    const inode = this.#seen.get(path);
+    return inode === undefined ? '' : Buffer.from(inode.read(0, inode.length)).toString('utf8');
+  }
+
+  /** Puts a file there for good. */
+  put(path: string, text: string): void {
+    const inode = new Inode();
+    inode.write(Buffer.from(text), 0);
+    inode.sync();
+    this.#seen.set(path, inode);
+    this.#durable.set(path, inode);
+  }
+
   /** Removes a file for good. */
   lose(path: string): void {
     this.#seen.delete(path);

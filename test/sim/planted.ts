@@ -217,7 +217,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'segments removed that the tree still needs',
     file: 'pipeline/retention.ts',
-    find: 'ledger.prunable(asIndex(Math.min(to, await tree.pin())))',
+    find: 'ledger.prunable(asIndex(Math.min(to, tree.size())))',
     replace: 'ledger.prunable(to)',
     says: /nobody has seen entry|no longer there|LEDGER_PRUNED/,
     seed: 3,

@@ -41,7 +41,7 @@ export function watchedRetention(parts: RetentionParts): Retention {
   const retention = startRetention({
     ledger,
     identities,
-    tree: { pin: async () => asSize(Math.min(await tree.pin(), watch.seen)) },
+    tree: { size: () => asSize(Math.min(tree.size(), watch.seen)), pin: (to) => tree.pin(to) },
     intake: {
       control: (type, facts, key) => {
         if (type === 'prune') check(facts);
