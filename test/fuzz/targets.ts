@@ -4,6 +4,14 @@ import { HTTP_TARGETS } from './http-targets.ts';
 import { SINK_TARGETS } from './sink-targets.ts';
 import { SOURCE_TARGETS } from './source-targets.ts';
 import type { FuzzTarget } from './target.ts';
+import { TLOG_TARGETS } from './tlog-targets.ts';
 
 /** Every parser that meets the network or a file, beside those of events. */
-export const TARGETS: readonly FuzzTarget[] = [...HTTP_TARGETS, ...CONFIG_TARGETS, ...SINK_TARGETS, ...SOURCE_TARGETS, ...FILE_TARGETS];
+export const TARGETS: readonly FuzzTarget[] = [
+  ...HTTP_TARGETS,
+  ...CONFIG_TARGETS,
+  ...SINK_TARGETS,
+  ...SOURCE_TARGETS,
+  ...FILE_TARGETS,
+  ...TLOG_TARGETS,
+];
