@@ -110,6 +110,13 @@ describe('layout', () => {
     );
   });
 
+  test('the code of C2SP runs in a page: it imports only itself and knows nothing of node', () => {
+    const pure = shipped.filter(({ path }) => folderOf(path) === 'tlog');
+    assert.ok(pure.length > 10, `only ${pure.length} modules were found`);
+    none(pure.filter(({ text }) => importsOf(text).some((specifier) => !specifier.startsWith('./'))).map(({ path }) => path));
+    none(pure.filter(({ text }) => /\b(?:Buffer|process|require|__dirname)\b/.test(withoutComments(text))).map(({ path }) => path));
+  });
+
   test('only runtime touches time, chance, disk, network and environment', () => {
     const found = shipped
       .filter(({ path }) => folderOf(path) !== 'runtime')

@@ -1,8 +1,8 @@
 import type { Hash } from './hash.ts';
 
 /**
- * SHA-256, FIPS 180-4, written out: for where the platform has none that answers at once, as in a page. Elsewhere the platform's own is many
- * times quicker.
+ * SHA-256, FIPS 180-4, written out: for where the platform has none that answers at once, as in a page. Elsewhere the platform's own is
+ * many times quicker.
  */
 export function sha256(input: Uint8Array): Hash {
   const state = Uint32Array.from(START);
