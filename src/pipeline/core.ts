@@ -33,7 +33,10 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
     ports.log.info('reading identities', { at, through }),
   );
   opened.push(() => identities.close());
-  const tree = await openTree(`${path}/tree`, ledger, ports);
+  // Its flushes are large and nobody waits for them: they must not delay those of the ledger.
+  const patient = ports.withPatientDisk();
+  opened.push(() => patient.closeOwn());
+  const tree = await openTree(`${path}/tree`, ledger, patient);
   opened.push(() => tree.close());
   watchdog.watch(tree.failed);
   const sources = new Map(config.sources.map((source) => [source.name, source]));

@@ -5,7 +5,7 @@ import { WaybillError } from '../contracts/errors.ts';
 import type { DiskFile } from '../contracts/ports.ts';
 import { diskError } from './disk-error.ts';
 import { OPERATION, type Operation, STEP } from './disk-ring.ts';
-import type { DiskAnswer, DiskWriter } from './disk-writer.ts';
+import type { DiskAnswer, DiskChanges } from './disk-writer.ts';
 
 const readFrom = promisify(read);
 const statOf = promisify(fstat);
@@ -24,13 +24,13 @@ interface Pending {
 }
 
 /**
- * An open file. What changes it goes to the disk thread, which keeps the order; reads go to the thread pool beside it.
+ * An open file. What changes it goes to one writer, which keeps the order; reads go to the thread pool beside it.
  * A read and a change wait for each other only where they touch: elsewhere nobody could tell which one came first.
  */
 export class RealDiskFile implements DiskFile {
   readonly #descriptor: number;
   readonly #path: string;
-  readonly #writer: () => DiskWriter;
+  readonly #writer: () => DiskChanges;
   readonly #readings = new Set<Pending>();
   readonly #changes = new Set<Pending>();
   /** How long the file is at least once everything that was asked for is done: a change beyond it also changes what lies between. */
@@ -41,7 +41,7 @@ export class RealDiskFile implements DiskFile {
   #shrunk = false;
   #closed = false;
 
-  constructor(descriptor: number, path: string, length: number, writer: () => DiskWriter) {
+  constructor(descriptor: number, path: string, length: number, writer: () => DiskChanges) {
     this.#descriptor = descriptor;
     this.#lengthMin = length;
     this.#path = path;

@@ -9,6 +9,17 @@ export interface DiskAnswer {
   readonly errno: number;
 }
 
+/** Where the changes of open files go. */
+export interface DiskChanges {
+  /**
+   * Hands a request over; requests are done in the order in which they are submitted. `bytes` must not change before the answer. It
+   * rejects only when the request could not be done by a mistake of this program.
+   */
+  submit(operation: Operation, descriptor: number, bytes: Uint8Array | null, at: number): Promise<DiskAnswer>;
+  /** Waits for what was submitted. */
+  close(): Promise<void>;
+}
+
 interface Waiting {
   readonly operation: Operation;
   readonly descriptor: number;
@@ -22,7 +33,7 @@ interface Waiting {
  * The main thread's side of one disk thread. Requests are done in the order in which they are submitted.
  * The thread holds the process open only while a request is under way.
  */
-export class DiskWriter {
+export class DiskWriter implements DiskChanges {
   readonly #thread: Worker;
   readonly #port: MessagePort;
   readonly #buffers: DiskBuffers;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -30,171 +30,178 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-describe('files', () => {
-  test('a commit of shared memory and one of ordinary memory are both in the file', async () => {
-    const path = join(directory, 'commit');
-    const file = await disk.open(path, 'create');
-    await file.commit(shared('shared '), 0);
-    await file.commit(Buffer.from('x ordinary').subarray(2), 7);
-    assert.equal(readFileSync(path, 'utf8'), 'shared ordinary');
-    assert.equal(await file.length(), 15);
-    await file.close();
-  });
+for (const changedBy of ['thread', 'pool'] as const) {
+  const disk = openDisk(changedBy);
+  const place = join(directory, changedBy);
+  mkdirSync(place);
+  after(() => disk.close());
 
-  test('a part of a shared buffer is written from its own place', async () => {
-    const path = join(directory, 'part');
-    const file = await disk.open(path, 'create');
-    const bytes = shared('0123456789');
-    await file.write(bytes.subarray(3, 6), 0);
-    await file.sync();
-    assert.equal(readFileSync(path, 'utf8'), '345');
-    await file.close();
-  });
-
-  test('calls take effect in the order in which they were made, far more of them than the ring holds', async () => {
-    const path = join(directory, 'order');
-    const file = await disk.open(path, 'create');
-    const calls: Promise<unknown>[] = [];
-    for (let i = 0; i < 500; i++)
-      calls.push(file.write(i % 2 === 0 ? shared(`${i} `.padStart(5)) : Buffer.from(`${i} `.padStart(5)), i * 5));
-    const early = file.read(499 * 5, 5);
-    calls.push(file.truncate(10));
-    const late = file.read(0, 100);
-    calls.push(file.commit(Buffer.from('end'), 10));
-    const end = file.read(10, 3);
-    const length = file.length();
-    await Promise.all(calls);
-    assert.equal(text(await early), ' 499 ');
-    assert.equal(text(await late), '   0    1 ');
-    assert.equal(text(await end), 'end');
-    assert.equal(await length, 13);
-    await file.close();
-  });
-
-  test('whatever is asked for at once, each call sees what was asked for before it and nothing after', async () => {
-    for (let seed = 1; seed <= 30; seed++) {
-      const file = await disk.open(join(directory, `model-${seed}`), 'create');
-      const chance = randomOf(seed);
-      let model: number[] = [];
-      const checks: Promise<void>[] = [];
-      for (let call = 0; call < 120; call++) {
-        const [at, length] = [chance(40), chance(40)];
-        const kind = chance(6);
-        if (kind <= 1) {
-          const fill = String.fromCharCode(97 + (call % 26)).repeat(length);
-          const bytes = kind === 0 ? shared(fill) : Buffer.from(fill);
-          checks.push(call % 2 === 0 ? file.write(bytes, at) : file.commit(bytes, at));
-          if (length > 0) while (model.length < at) model.push(0);
-          for (let k = 0; k < length; k++) model[at + k] = 97 + (call % 26);
-        } else if (kind === 2) {
-          checks.push(file.truncate(at));
-          model = Array.from({ length: at }, (_, k) => model[k] ?? 0);
-        } else if (kind === 3) {
-          const expected = model.length;
-          checks.push(file.length().then((found) => assert.equal(found, expected, `seed ${seed}, call ${call}`)));
-        } else {
-          const expected = model.slice(at, at + length);
-          checks.push(file.read(at, length).then((found) => assert.deepEqual([...found], expected, `seed ${seed}, call ${call}`)));
-        }
-        if (chance(10) === 0) await checks.at(-1);
-      }
-      await Promise.all(checks);
+  describe(`files, changed by the ${changedBy}`, () => {
+    test('a commit of shared memory and one of ordinary memory are both in the file', async () => {
+      const path = join(place, 'commit');
+      const file = await disk.open(path, 'create');
+      await file.commit(shared('shared '), 0);
+      await file.commit(Buffer.from('x ordinary').subarray(2), 7);
+      assert.equal(readFileSync(path, 'utf8'), 'shared ordinary');
+      assert.equal(await file.length(), 15);
       await file.close();
-    }
+    });
+
+    test('a part of a shared buffer is written from its own place', async () => {
+      const path = join(place, 'part');
+      const file = await disk.open(path, 'create');
+      const bytes = shared('0123456789');
+      await file.write(bytes.subarray(3, 6), 0);
+      await file.sync();
+      assert.equal(readFileSync(path, 'utf8'), '345');
+      await file.close();
+    });
+
+    test('calls take effect in the order in which they were made, far more of them than the ring holds', async () => {
+      const path = join(place, 'order');
+      const file = await disk.open(path, 'create');
+      const calls: Promise<unknown>[] = [];
+      for (let i = 0; i < 500; i++)
+        calls.push(file.write(i % 2 === 0 ? shared(`${i} `.padStart(5)) : Buffer.from(`${i} `.padStart(5)), i * 5));
+      const early = file.read(499 * 5, 5);
+      calls.push(file.truncate(10));
+      const late = file.read(0, 100);
+      calls.push(file.commit(Buffer.from('end'), 10));
+      const end = file.read(10, 3);
+      const length = file.length();
+      await Promise.all(calls);
+      assert.equal(text(await early), ' 499 ');
+      assert.equal(text(await late), '   0    1 ');
+      assert.equal(text(await end), 'end');
+      assert.equal(await length, 13);
+      await file.close();
+    });
+
+    test('whatever is asked for at once, each call sees what was asked for before it and nothing after', async () => {
+      for (let seed = 1; seed <= 30; seed++) {
+        const file = await disk.open(join(place, `model-${seed}`), 'create');
+        const chance = randomOf(seed);
+        let model: number[] = [];
+        const checks: Promise<void>[] = [];
+        for (let call = 0; call < 120; call++) {
+          const [at, length] = [chance(40), chance(40)];
+          const kind = chance(6);
+          if (kind <= 1) {
+            const fill = String.fromCharCode(97 + (call % 26)).repeat(length);
+            const bytes = kind === 0 ? shared(fill) : Buffer.from(fill);
+            checks.push(call % 2 === 0 ? file.write(bytes, at) : file.commit(bytes, at));
+            if (length > 0) while (model.length < at) model.push(0);
+            for (let k = 0; k < length; k++) model[at + k] = 97 + (call % 26);
+          } else if (kind === 2) {
+            checks.push(file.truncate(at));
+            model = Array.from({ length: at }, (_, k) => model[k] ?? 0);
+          } else if (kind === 3) {
+            const expected = model.length;
+            checks.push(file.length().then((found) => assert.equal(found, expected, `seed ${seed}, call ${call}`)));
+          } else {
+            const expected = model.slice(at, at + length);
+            checks.push(file.read(at, length).then((found) => assert.deepEqual([...found], expected, `seed ${seed}, call ${call}`)));
+          }
+          if (chance(10) === 0) await checks.at(-1);
+        }
+        await Promise.all(checks);
+        await file.close();
+      }
+    });
+
+    test('buffers that the thread has forgotten are made known again', async () => {
+      const path = join(place, 'many-buffers');
+      const own = openDisk(changedBy);
+      const file = await own.open(path, 'create');
+      await file.write(Buffer.from('copied through the first buffer of all'), 0);
+      const buffers = Array.from({ length: 100 }, (_, i) => shared(`${i},`.padStart(4)));
+      await Promise.all(buffers.map((bytes, i) => file.write(bytes, i * 4)));
+      await Promise.all(buffers.map((bytes, i) => file.write(bytes, (99 - i) * 4)));
+      const expected = Array.from({ length: 100 }, (_, i) => `${99 - i},`.padStart(4)).join('');
+      assert.equal(readFileSync(path, 'utf8'), expected);
+      await file.write(Buffer.from('copied'), 0);
+      assert.equal(readFileSync(path, 'utf8').slice(0, 6), 'copied');
+      await file.close();
+      await own.close();
+    });
+
+    test('a buffer larger than every staging buffer is written whole', async () => {
+      const path = join(place, 'large');
+      const file = await disk.open(path, 'create');
+      const bytes = Buffer.alloc(20 << 20, 'abcdefghi');
+      await file.commit(bytes, 0);
+      assert.ok(readFileSync(path).equals(bytes));
+      await file.close();
+    });
+
+    test('reads end at the end of the file', async () => {
+      const path = join(place, 'short');
+      writeFileSync(path, 'short');
+      const file = await disk.open(path, 'read');
+      assert.equal(text(await file.read(2, 100)), 'ort');
+      assert.equal((await file.read(5, 10)).length, 0);
+      const into = new Uint8Array(10);
+      assert.equal(file.readNow(into, 1), 4);
+      assert.equal(text(into.subarray(0, 4)), 'hort');
+      await file.close();
+    });
+
+    test('close waits for what was asked for', async () => {
+      const path = join(place, 'closing');
+      const file = await disk.open(path, 'create');
+      const writing = file.commit(Buffer.alloc(1 << 20, 1), 0);
+      const reading = file.read(0, 1 << 20);
+      await file.close();
+      assert.equal((await reading).length, 1 << 20);
+      await writing;
+      assert.equal(statSync(path).size, 1 << 20);
+      await file.close();
+    });
+
+    test('two files may commit at once', async () => {
+      const one = await disk.open(join(place, 'one'), 'create');
+      const two = await disk.open(join(place, 'two'), 'create');
+      await Promise.all([one.commit(Buffer.from('1'), 0), two.commit(Buffer.from('2'), 0), one.commit(Buffer.from('1'), 1)]);
+      assert.equal(readFileSync(join(place, 'one'), 'utf8'), '11');
+      assert.equal(readFileSync(join(place, 'two'), 'utf8'), '2');
+      await Promise.all([one.close(), two.close()]);
+    });
   });
 
-  test('buffers that the thread has forgotten are made known again', async () => {
-    const path = join(directory, 'many-buffers');
-    const own = openDisk();
-    const file = await own.open(path, 'create');
-    await file.write(Buffer.from('copied through the first buffer of all'), 0);
-    const buffers = Array.from({ length: 100 }, (_, i) => shared(`${i},`.padStart(4)));
-    await Promise.all(buffers.map((bytes, i) => file.write(bytes, i * 4)));
-    await Promise.all(buffers.map((bytes, i) => file.write(bytes, (99 - i) * 4)));
-    const expected = Array.from({ length: 100 }, (_, i) => `${99 - i},`.padStart(4)).join('');
-    assert.equal(readFileSync(path, 'utf8'), expected);
-    await file.write(Buffer.from('copied'), 0);
-    assert.equal(readFileSync(path, 'utf8').slice(0, 6), 'copied');
-    await file.close();
-    await own.close();
-  });
+  describe(`failures, changed by the ${changedBy}`, () => {
+    test('a full device is DISK_FULL, and the file may be written again', async () => {
+      const file = await disk.open('/dev/full', 'existing');
+      await assert.rejects(file.write(Buffer.from('x'), 0), { code: 'DISK_FULL', message: /cannot write to \/dev\/full: .*ENOSPC/ });
+      await assert.rejects(file.write(Buffer.from('x'), 0), { code: 'DISK_FULL' });
+      await file.close();
+    });
 
-  test('a buffer larger than every staging buffer is written whole', async () => {
-    const path = join(directory, 'large');
-    const file = await disk.open(path, 'create');
-    const bytes = Buffer.alloc(20 << 20, 'abcdefghi');
-    await file.commit(bytes, 0);
-    assert.ok(readFileSync(path).equals(bytes));
-    await file.close();
-  });
+    test('a failed flush is final for the open file', async () => {
+      // A pipe cannot be flushed, which is the only flush that fails on demand on every machine.
+      const path = join(place, 'pipe');
+      await once(spawn('mkfifo', [path]), 'exit');
+      const file = await disk.open(path, 'create');
+      await assert.rejects(file.sync(), { code: 'DISK_FAILED', message: /cannot flush .*pipe: .*EINVAL/ });
+      await assert.rejects(file.sync(), { code: 'DISK_FAILED', message: /an earlier flush failed/ });
+      await file.close();
+    });
 
-  test('reads end at the end of the file', async () => {
-    const path = join(directory, 'short');
-    writeFileSync(path, 'short');
-    const file = await disk.open(path, 'read');
-    assert.equal(text(await file.read(2, 100)), 'ort');
-    assert.equal((await file.read(5, 10)).length, 0);
-    const into = new Uint8Array(10);
-    assert.equal(file.readNow(into, 1), 4);
-    assert.equal(text(into.subarray(0, 4)), 'hort');
-    await file.close();
-  });
+    test('a file that is not there, opened as existing, is DISK_FAILED with its path and the reason', async () => {
+      const path = join(place, 'missing');
+      await assert.rejects(disk.open(path, 'existing'), { code: 'DISK_FAILED', message: new RegExp(`cannot open ${path}: .*ENOENT`) });
+      await assert.rejects(disk.open(path, 'read'), { code: 'DISK_FAILED' });
+    });
 
-  test('close waits for what was asked for', async () => {
-    const path = join(directory, 'closing');
-    const file = await disk.open(path, 'create');
-    const writing = file.commit(Buffer.alloc(1 << 20, 1), 0);
-    const reading = file.read(0, 1 << 20);
-    await file.close();
-    assert.equal((await reading).length, 1 << 20);
-    await writing;
-    assert.equal(statSync(path).size, 1 << 20);
-    await file.close();
+    test('a write to a file that was opened for reading is DISK_FAILED', async () => {
+      const path = join(place, 'read-only');
+      writeFileSync(path, 'kept');
+      const file = await disk.open(path, 'read');
+      await assert.rejects(file.commit(Buffer.from('x'), 0), { code: 'DISK_FAILED', message: /EBADF/ });
+      assert.equal(readFileSync(path, 'utf8'), 'kept');
+      await file.close();
+    });
   });
-
-  test('two files may commit at once', async () => {
-    const one = await disk.open(join(directory, 'one'), 'create');
-    const two = await disk.open(join(directory, 'two'), 'create');
-    await Promise.all([one.commit(Buffer.from('1'), 0), two.commit(Buffer.from('2'), 0), one.commit(Buffer.from('1'), 1)]);
-    assert.equal(readFileSync(join(directory, 'one'), 'utf8'), '11');
-    assert.equal(readFileSync(join(directory, 'two'), 'utf8'), '2');
-    await Promise.all([one.close(), two.close()]);
-  });
-});
-
-describe('failures', () => {
-  test('a full device is DISK_FULL, and the file may be written again', async () => {
-    const file = await disk.open('/dev/full', 'existing');
-    await assert.rejects(file.write(Buffer.from('x'), 0), { code: 'DISK_FULL', message: /cannot write to \/dev\/full: .*ENOSPC/ });
-    await assert.rejects(file.write(Buffer.from('x'), 0), { code: 'DISK_FULL' });
-    await file.close();
-  });
-
-  test('a failed flush is final for the open file', async () => {
-    // A pipe cannot be flushed, which is the only flush that fails on demand on every machine.
-    const path = join(directory, 'pipe');
-    await once(spawn('mkfifo', [path]), 'exit');
-    const file = await disk.open(path, 'create');
-    await assert.rejects(file.sync(), { code: 'DISK_FAILED', message: /cannot flush .*pipe: .*EINVAL/ });
-    await assert.rejects(file.sync(), { code: 'DISK_FAILED', message: /an earlier flush failed/ });
-    await file.close();
-  });
-
-  test('a file that is not there, opened as existing, is DISK_FAILED with its path and the reason', async () => {
-    const path = join(directory, 'missing');
-    await assert.rejects(disk.open(path, 'existing'), { code: 'DISK_FAILED', message: new RegExp(`cannot open ${path}: .*ENOENT`) });
-    await assert.rejects(disk.open(path, 'read'), { code: 'DISK_FAILED' });
-  });
-
-  test('a write to a file that was opened for reading is DISK_FAILED', async () => {
-    const path = join(directory, 'read-only');
-    writeFileSync(path, 'kept');
-    const file = await disk.open(path, 'read');
-    await assert.rejects(file.commit(Buffer.from('x'), 0), { code: 'DISK_FAILED', message: /EBADF/ });
-    assert.equal(readFileSync(path, 'utf8'), 'kept');
-    await file.close();
-  });
-});
+}
 
 describe('names', () => {
   test('directories are made with those above them, listed in order and missing ones are empty', async () => {

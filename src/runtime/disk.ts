@@ -6,7 +6,8 @@ import type { Disk } from '../contracts/ports.ts';
 import { diskError, isMissing } from './disk-error.ts';
 import { RealDiskFile } from './disk-file.ts';
 import { takeLock } from './disk-lock.ts';
-import { DiskWriter } from './disk-writer.ts';
+import { DiskPool } from './disk-pool.ts';
+import { type DiskChanges, DiskWriter } from './disk-writer.ts';
 import { syncPath } from './sync-path.ts';
 
 const openDescriptor = promisify(open);
@@ -21,10 +22,13 @@ const OPEN_FLAGS = {
 const FILE_MODE = 0o640;
 const DIRECTORY_MODE = 0o750;
 
-/** The disk of this machine with one writer thread of its own, which starts with the first write and ends with `close`. */
-export function openDisk(): Disk & { close(): Promise<void> } {
-  let writer: DiskWriter | null = null;
-  const startedWriter = (): DiskWriter => (writer ??= new DiskWriter());
+/**
+ * The disk of this machine. Its files are changed by one `thread` of its own, which starts with the first write and ends with `close`; or
+ * through the thread `pool`, which costs nothing while there is nothing to do, for writers whose delay nobody notices.
+ */
+export function openDisk(changedBy: 'thread' | 'pool' = 'thread'): Disk & { close(): Promise<void> } {
+  let writer: DiskChanges | null = null;
+  const startedWriter = (): DiskChanges => (writer ??= changedBy === 'thread' ? new DiskWriter() : new DiskPool());
   return {
     async open(path, mode) {
       const descriptor = await attempt('open', path, () => openDescriptor(path, OPEN_FLAGS[mode], FILE_MODE));

@@ -25,6 +25,8 @@ export interface OpenPorts extends Ports {
    * then never delays a flush of the ledger. A thread takes about 13 MB. `close` of these ports closes it too.
    */
   withOwnDisk(): OwnPorts;
+  /** The same for who can wait: its writes go through the thread pool, and it needs no thread. */
+  withPatientDisk(): OwnPorts;
   /** Where observers are added. */
   readonly observers: Observers;
   /** Changes how much is logged from now on. */
@@ -56,21 +58,22 @@ export async function openPorts(options: PortsOptions): Promise<OpenPorts> {
     background: background ?? NO_BACKGROUND,
     log,
   };
+  const withDisk = (disk: ReturnType<typeof openDisk>): OwnPorts => {
+    disks.add(disk);
+    return {
+      ...ports,
+      disk,
+      async closeOwn() {
+        await disk.close();
+        disks.delete(disk);
+      },
+    };
+  };
   return {
     ...ports,
     observers: createObservers(),
-    withOwnDisk() {
-      const disk = openDisk();
-      disks.add(disk);
-      return {
-        ...ports,
-        disk,
-        async closeOwn() {
-          await disk.close();
-          disks.delete(disk);
-        },
-      };
-    },
+    withOwnDisk: () => withDisk(openDisk()),
+    withPatientDisk: () => withDisk(openDisk('pool')),
     setLogLevel: (level) => log.setLevel(level),
     async close() {
       await Promise.all([...[...disks].map((disk) => disk.close()), http.close(), background?.close()]);
