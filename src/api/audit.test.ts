@@ -21,6 +21,9 @@ async function audited(control: (type: string, facts: Readonly<Record<string, un
     get refused() {
       return unused();
     },
+    get names() {
+      return unused();
+    },
     control: (type, facts) => {
       entries.push({ type, ...facts });
       return control(type, facts);

@@ -98,7 +98,11 @@ export const discardRefusedAbout: RouteAbout = {
 export async function listRefused({ query }: Call, { intake }: RefusedParts): Promise<Answer> {
   onlyKnown(query, ['after', 'limit']);
   const events = await intake.refused.list(query.get('after') ?? '', wholeNumber(query, 'limit', 100, LIST_MAX));
-  return json(200, { count: intake.refused.count(), bytes: intake.refused.bytes(), refused: events.map(shownEvent) });
+  return json(200, {
+    count: intake.refused.count(),
+    bytes: intake.refused.bytes(),
+    refused: events.map((event) => shownEvent(event, intake)),
+  });
 }
 
 /** `GET /v1/refused/SHA256`. */
@@ -108,7 +112,7 @@ export async function showRefused({ query, params }: Call, { intake }: RefusedPa
   if (found === null) throw new WaybillError('REFUSED_UNKNOWN', `no refused event with the SHA-256 ${shown(params[0] ?? '')} is kept`);
   const content = Buffer.from(found.content);
   return json(200, {
-    ...shownEvent(found.event),
+    ...shownEvent(found.event, intake),
     base64: content.toString('base64'),
     text: isUtf8(content) ? content.toString() : null,
   });
@@ -125,9 +129,10 @@ export async function retryOneRefused(call: Call, { intake }: RefusedParts): Pro
 export async function discardOneRefused(call: Call, { intake }: RefusedParts): Promise<Answer> {
   onlyKnown(call.query, []);
   await refuseContent(call);
-  return json(200, shownEvent(await discardRefused(intake, call.params[0] ?? '')));
+  return json(200, shownEvent(await discardRefused(intake, call.params[0] ?? ''), intake));
 }
 
-function shownEvent({ sha256, bytes, places }: RefusedEvent) {
-  return { sha256, bytes, times: places.length, places: places.slice(0, PLACES_SHOWN) };
+function shownEvent({ sha256, bytes, places }: RefusedEvent, { names }: Pick<RefusedIntake, 'names'>) {
+  const shownPlaces = places.slice(0, PLACES_SHOWN).map((place) => ({ ...place, source: names.current(place.source) }));
+  return { sha256, bytes, times: places.length, places: shownPlaces };
 }

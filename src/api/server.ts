@@ -31,7 +31,7 @@ import { readTls } from './tls.ts';
 export interface ApiOptions {
   readonly config: ApiConfig;
   readonly sources: ApiSources;
-  readonly intake: Pick<Intake, 'check' | 'submit' | 'control' | 'refused'>;
+  readonly intake: Pick<Intake, 'check' | 'submit' | 'control' | 'refused' | 'names'>;
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond' | 'failed'>;
   readonly ports: Pick<Ports, 'clock' | 'log' | 'disk'>;
   status(): StatusView;

@@ -8,6 +8,7 @@ const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   CONFIG_INVALID: EXIT.configuration,
   CONFIG_MISSING: EXIT.configuration,
   LEDGER_MISSING: EXIT.configuration,
+  RENAME_REFUSED: EXIT.configuration,
   KEYS_MISSING: EXIT.configuration,
   KEYS_EXPOSED: EXIT.configuration,
   KEY_INVALID: EXIT.configuration,

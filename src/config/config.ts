@@ -159,6 +159,8 @@ export interface SourceConfig {
   readonly gapAfterMs: number;
   /** The most events a second that are taken; `null`: no limit. */
   readonly rate: number | null;
+  /** The name that this source had before: it goes on as that source; `null`: none. */
+  readonly renamedFrom: string | null;
   readonly settings: unknown;
 }
 

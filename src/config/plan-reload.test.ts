@@ -70,6 +70,19 @@ const ROWS: readonly (readonly [what: string, next: string, expected: Readonly<R
     { changed: [] },
   ],
   ['the limit of the ledger', after('2GiB', '3GiB'), { changed: ['ledger.limit'] }],
+  [
+    'another name of a source that is pulled',
+    after('  table: { type: pulled, from: here }', '  desk: { type: pulled, from: here, renamed_from: table }'),
+    {
+      changed: ['sources.desk.from', 'sources.desk.renamed_from', 'sources.desk.type', 'sources.table.from', 'sources.table.type'],
+      sources: { started: ['desk'], stopped: ['table'] },
+    },
+  ],
+  [
+    'the name that a source had, where it has the new one already',
+    after('from: here }', 'from: here, renamed_from: desk }'),
+    { changed: ['sources.table.renamed_from'], sources: { changed: ['table'] } },
+  ],
   ['a destination', after('timeout: 5s', 'timeout: 6s'), { changed: ['destinations.lake.timeout'], destinations: { restarted: ['lake'] } }],
   [
     'where a destination began',

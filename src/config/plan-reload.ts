@@ -48,6 +48,8 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
     changed: changedPaths(old.digests, next.digests),
     sources: partChanges(old.sources, next.sources, (before, after) => {
       if (isDeepStrictEqual(before, after)) return 'kept';
+      // What it was called before is read when the new name comes, and never again.
+      if (isDeepStrictEqual({ ...before, renamedFrom: null }, { ...after, renamedFrom: null })) return 'changed';
       return before.type === after.type && isPushed(after.type) ? 'changed' : 'restarted';
     }),
     destinations: partChanges(old.destinations, next.destinations, (before, after) => {
@@ -58,7 +60,7 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
   };
 }
 
-/** A cursor that was handed over cannot be handed back, and a reload has to be able to. */
+/** A cursor that was handed over cannot be handed back, and a reload has to be able to. A source can be named back. */
 function renamed(old: Config, next: Config): string[] {
   const before = new Set(old.destinations.map(({ name }) => name));
   return next.destinations

@@ -137,7 +137,17 @@ describe('a configuration', () => {
         client: { url: null, tokenFile: null, ca: null, cert: null, key: null, token: null },
       },
       sources: [
-        { name: 'app', type: 'push', schema: 'json', idField: 'id', onInvalid: 'refuse', gapAfterMs: 5_000, rate: null, settings: {} },
+        {
+          name: 'app',
+          type: 'push',
+          schema: 'json',
+          idField: 'id',
+          onInvalid: 'refuse',
+          gapAfterMs: 5_000,
+          rate: null,
+          renamedFrom: null,
+          settings: {},
+        },
       ],
       destinations: [
         {

@@ -125,6 +125,7 @@ class Reading {
       onInvalid: keys.on_invalid,
       gapAfterMs: keys.gap_after,
       rate: keys.rate ?? null,
+      renamedFrom: keys.renamed_from ?? null,
       settings,
     };
   }

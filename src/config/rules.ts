@@ -28,7 +28,8 @@ export function ruleFaults(config: Config, adapters: Adapters, paths: NamedPaths
     ...apiFaults(config),
     ...config.sources.flatMap((source) => sourceFaults(source, adapters)),
     ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
-    ...renameFaults(config),
+    ...renameFaults('destinations', config.destinations, 'the cursor'),
+    ...renameFaults('sources', config.sources, 'the place'),
     ...targetFaults(config, adapters),
     ...pathFaults(config, paths),
     ...loopFaults(config, adapters, paths),
@@ -103,16 +104,21 @@ function destinationFaults(destination: DestinationConfig, adapters: Adapters): 
   return faults;
 }
 
-/** A cursor goes from one name to one other. */
-function renameFaults({ destinations }: Config): PathFault[] {
-  return destinations.flatMap(({ name, renamedFrom }, place) => {
+/** What a part has goes from one name to one other. */
+function renameFaults(
+  key: 'sources' | 'destinations',
+  parts: readonly { readonly name: string; readonly renamedFrom: string | null }[],
+  what: string,
+): PathFault[] {
+  return parts.flatMap(({ name, renamedFrom }, place) => {
     if (renamedFrom === null) return [];
-    const path = ['destinations', name, 'renamed_from'];
-    if (destinations.some((other) => other.name === renamedFrom)) {
-      return [fault(path, `${renamedFrom} is in the configuration too; a destination that was renamed is there under its new name only`)];
+    const path = [key, name, 'renamed_from'];
+    if (renamedFrom === CONTROL_SOURCE) return [fault(path, `the name ${CONTROL_SOURCE} is reserved`)];
+    if (parts.some((other) => other.name === renamedFrom)) {
+      return [fault(path, `${renamedFrom} is in the configuration too; what was renamed is there under its new name only`)];
     }
-    const earlier = destinations.slice(0, place).find((other) => other.renamedFrom === renamedFrom);
-    return earlier === undefined ? [] : [fault(path, `${earlier.name} takes over the cursor of ${renamedFrom} already`)];
+    const earlier = parts.slice(0, place).find((other) => other.renamedFrom === renamedFrom);
+    return earlier === undefined ? [] : [fault(path, `${earlier.name} takes over ${what} of ${renamedFrom} already`)];
   });
 }
 

@@ -69,6 +69,12 @@ export const sourceKeys = z.strictObject({
     .prefault('30s')
     .describe("How long a hole in a producer's numbers may stay open before it is declared (schema `waybill/1`)."),
   rate: count(1, 10_000_000).optional().describe('Most events a second; more is answered with 429. Absent: no limit.'),
+  renamed_from: name
+    .optional()
+    .describe(
+      'The name that this source had: it keeps its identities, its place and its gaps, once, at a start or a reload. ' +
+        'Without it a new name is a new source.',
+    ),
 });
 
 /** The keys that every destination has, whatever its type. */

@@ -8,9 +8,9 @@ import { readConfig } from './read-config.ts';
 
 const adapters: Adapters = { sinks: { file: fileSink }, sources: { file }, codecs: { native: {} } };
 
-function faultsOf(source: string): string[] {
+function faultsOf(source: string, more = ''): string[] {
   const text = `ledger: { origin: acme.example/audit, path: ./data }
-sources: { logs: ${source} }
+sources: { logs: ${source}${more} }
 destinations: { archive: { type: file, path: ./out/audit.ndjson, start: beginning } }
 `;
   const reading = readConfig(text, '/etc/waybill/waybill.yaml', { environment: () => undefined, file: () => '' } as never, adapters);
@@ -39,6 +39,17 @@ describe('sources that are pulled', () => {
       }
     });
   }
+
+  test('have one name at a time, and each gives its place to one other', () => {
+    const named = (name: string, from: string) => `, ${name}: { type: file, paths: [./${name}/*], renamed_from: ${from} }`;
+    const plain = '{ type: file, paths: [./logs/*] }';
+    assert.deepEqual(faultsOf(plain, named('desk', 'table') + named('chair', 'stool')), []);
+    assert.match(faultsOf(plain, named('desk', 'logs')).join(), /desk\.renamed_from: logs is in the configuration too/);
+    assert.match(faultsOf(plain, named('desk', 'desk')).join(), /desk\.renamed_from: desk is in the configuration too/);
+    assert.match(faultsOf(plain, named('desk', 'table') + named('chair', 'table')).join(), /desk takes over the place of table already/);
+    assert.match(faultsOf(plain, named('desk', 'waybill')).join(), /waybill is reserved/);
+    assert.match(faultsOf(plain, named('desk', 'No')).join(), /expected a name/);
+  });
 
   test('are exact without an identity, and say where they are not', () => {
     const traits = { delivery: 'resumable', recountable: false } as const;

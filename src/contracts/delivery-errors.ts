@@ -125,10 +125,13 @@ export const DELIVERY_CODES = {
   },
   RENAME_REFUSED: {
     remedy: 'halt',
-    means: 'The destination cannot take over the cursor of the one that `renamed_from` names. Nothing was sent.',
+    means:
+      'A destination cannot take over the cursor of the one that `renamed_from` names, or a source the place of another one; or a source ' +
+      'has the name that another one gave up. Nothing was sent, and nothing was read.',
     action:
-      'Take `renamed_from` out to begin by `start`, or forget the one that is not wanted with `waybill destination forget NAME`; ' +
-      'then restart.',
+      'A destination: take `renamed_from` out to begin by `start`, or forget the one that is not wanted with ' +
+      '`waybill destination forget NAME`; then restart. A source: take `renamed_from` out where it is a new one, or give it the name ' +
+      'that the message says.',
   },
   CONFIRMATION_MISSING: {
     remedy: 'halt',

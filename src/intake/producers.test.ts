@@ -4,8 +4,12 @@ import * as fc from 'fast-check';
 import { settle } from '../../test/doubles/manual-ports.ts';
 import type { TestIntake } from '../../test/doubles/open-test-intake.ts';
 import { entriesOf, openTestIntake } from '../../test/doubles/open-test-intake.ts';
+import { createNames } from './names.ts';
 import type { GapFacts } from './producers.ts';
 import { createProducers, producerKey } from './producers.ts';
+
+/** No source was ever renamed. */
+const NAMES = createNames([]);
 
 let next = 0;
 const always = () => Number.MAX_SAFE_INTEGER;
@@ -208,7 +212,7 @@ describe('producers: bounds', () => {
   const gapFacts: GapFacts = { source: 's', producer: 'p', epoch: 0, from: 1, through: 1 };
 
   test('a producer with too many open ranges is let be, and counted', () => {
-    const producers = createProducers({ producers: 10, rangesEach: 3, ranges: 100 });
+    const producers = createProducers(NAMES, { producers: 10, rangesEach: 3, ranges: 100 });
     const key = producerKey('s', 'p', 0);
     for (let seq = 0; seq <= 8; seq += 2) producers.observe(key, seq, 0);
     assert.deepEqual(producers.status(), { tracked: 1, openRanges: 0, notTracked: 1 });
@@ -219,7 +223,7 @@ describe('producers: bounds', () => {
   });
 
   test('the producer that was quiet the longest goes first', () => {
-    const producers = createProducers({ producers: 2, rangesEach: 3, ranges: 100 });
+    const producers = createProducers(NAMES, { producers: 2, rangesEach: 3, ranges: 100 });
     producers.observe('s\n0\na', 0, 0);
     producers.observe('s\n0\nb', 0, 0);
     producers.observe('s\n0\na', 2, 0);
@@ -232,7 +236,7 @@ describe('producers: bounds', () => {
   });
 
   test('all ranges together are bounded', () => {
-    const producers = createProducers({ producers: 100, rangesEach: 10, ranges: 3 });
+    const producers = createProducers(NAMES, { producers: 100, rangesEach: 10, ranges: 3 });
     for (const id of ['a', 'b', 'c', 'd']) {
       producers.observe(`s\n0\n${id}`, 0, 0);
       producers.observe(`s\n0\n${id}`, 2, 0);
@@ -244,10 +248,10 @@ describe('producers: bounds', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(40), { minLength: 1 }), fc.nat(40), (seqs, restoreAt) => {
         const key = producerKey('s', 'p', 3);
-        let producers = createProducers();
+        let producers = createProducers(NAMES);
         for (const [place, seq] of seqs.entries()) {
           if (place === restoreAt) {
-            const restored = createProducers();
+            const restored = createProducers(NAMES);
             restored.restore(JSON.parse(JSON.stringify(producers.rows())) as ReturnType<typeof producers.rows>, 0);
             producers = restored;
           }

@@ -7,6 +7,8 @@
  * Below the floor nothing is known: the first number that is seen may be any, and earlier ones may still be on their way.
  */
 
+import type { SourceNames } from './names.ts';
+
 /** Where a number of a producer is: the producer's name and epoch, as the event has them. */
 export interface ProducerMark {
   readonly id: string;
@@ -90,7 +92,7 @@ export type ProducerRow = readonly [string, number, number, boolean, readonly (r
 /** The bounds that DESIGN names, and one over all ranges, so that a fold of them stays small. */
 export const PRODUCER_LIMITS: ProducerLimits = { producers: 100_000, rangesEach: 1_000, ranges: 200_000 };
 
-/** The key of one producer's numbers. */
+/** The key of one producer's numbers. `source` is the first name of its source. */
 export function producerKey(source: string, id: string, epoch: number): string {
   return `${source}\n${epoch}\n${id}`;
 }
@@ -100,8 +102,8 @@ export function seqClaim(key: string, seq: number): string {
   return `${key}\n${seq}`;
 }
 
-/** Makes an empty fold. */
-export function createProducers(limits: ProducerLimits = PRODUCER_LIMITS): Producers {
+/** Makes an empty fold. A source that is renamed keeps the numbers of its producers. */
+export function createProducers(names: Pick<SourceNames, 'first' | 'current'>, limits: ProducerLimits = PRODUCER_LIMITS): Producers {
   /** In the order of their last entry: the first one is the first to go. */
   const all = new Map<string, Followed>();
   /** Those that have a range or a gap. */
@@ -152,7 +154,7 @@ export function createProducers(limits: ProducerLimits = PRODUCER_LIMITS): Produ
       settle(key, followed, before);
     },
     declared({ type, facts }) {
-      const key = producerKey(facts.source, facts.producer, facts.epoch);
+      const key = producerKey(names.first(facts.source), facts.producer, facts.epoch);
       const followed = all.get(key);
       if (followed === undefined || followed.lost) return;
       if (type === 'producer.gap') declareGap(followed, facts);
@@ -160,7 +162,7 @@ export function createProducers(limits: ProducerLimits = PRODUCER_LIMITS): Produ
       settle(key, followed, followed.ranges.length);
     },
     due(openedBefore) {
-      return [...uneven].flatMap((key) => dueOf(key, all.get(key), openedBefore));
+      return [...uneven].flatMap((key) => dueOf(key, all.get(key), names, openedBefore));
     },
     status: () => ({ tracked: all.size, openRanges, notTracked }),
     rows: () => [...all].map(([key, followed]) => rowOf(key, followed)),
@@ -226,9 +228,15 @@ function declareGap(followed: Followed, { from, through }: GapFacts): void {
   followed.gaps.push(gap);
 }
 
-function dueOf(key: string, followed: Followed | undefined, openedBefore: (source: string) => number): DueGap[] {
+function dueOf(
+  key: string,
+  followed: Followed | undefined,
+  names: Pick<SourceNames, 'current'>,
+  openedBefore: (source: string) => number,
+): DueGap[] {
   if (followed === undefined) return [];
-  const [source = '', epoch = '', ...id] = key.split('\n');
+  const [first = '', epoch = '', ...id] = key.split('\n');
+  const source = names.current(first);
   const producer = { source, producer: id.join('\n'), epoch: Number(epoch) };
   const limit = openedBefore(source);
   const due: DueGap[] = [];

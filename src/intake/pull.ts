@@ -13,7 +13,7 @@ import type { Rejection, Sequenced, Submission, Submitted } from './sequencer-su
 export interface PullOptions {
   readonly name: string;
   readonly source: Source;
-  readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused'>;
+  readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused' | 'names'>;
   readonly ledger: Pick<Ledger, 'positions'>;
   readonly clock: Pick<Clock, 'sleep' | 'now' | 'monotonic'>;
   readonly log: Log;
@@ -148,7 +148,8 @@ function submissionOf(options: PullOptions, batch: SourceBatch): Submission {
  */
 async function declareNotes(name: string, intake: PullOptions['intake'], { partition, position, notes = [] }: SourceBatch): Promise<void> {
   for (const [place, { type, facts }] of notes.entries()) {
-    const key = position === null ? undefined : hash('sha256', JSON.stringify([name, partition, position, place]), 'base64url');
+    const key =
+      position === null ? undefined : hash('sha256', JSON.stringify([intake.names.first(name), partition, position, place]), 'base64url');
     await intake.control(type, { source: name, partition, ...facts }, key);
   }
 }
@@ -160,6 +161,8 @@ async function declareNotes(name: string, intake: PullOptions['intake'], { parti
  */
 async function declareRefused({ name, intake, clock }: PullOptions, batch: SourceBatch, rejected: readonly Rejection[]): Promise<void> {
   const seen = new Map<string, number>();
+  // What a crash has it say again is the same, also when its source was renamed in between.
+  const source = intake.names.first(name);
   const firstOf = new Map<number, Rejection>();
   for (const rejection of rejected) if (!firstOf.has(rejection.at)) firstOf.set(rejection.at, rejection);
   for (const [at, { code, path, message }] of firstOf) {
@@ -170,10 +173,10 @@ async function declareRefused({ name, intake, clock }: PullOptions, batch: Sourc
     const { partition } = batch;
     const position = event.position ?? batch.position;
     const facts = { source: name, partition, position, sha256, bytes: bytes.length, reason: code, path, message };
-    const place = JSON.stringify([name, partition, position, sha256]);
+    const place = JSON.stringify([source, partition, position, sha256]);
     const times = seen.get(place) ?? 0;
     seen.set(place, times + 1);
-    await intake.refused.keep(bytes, { source: name, partition, position, nth: times, reason: code, message, at: clock.now() });
+    await intake.refused.keep(bytes, { source, partition, position, nth: times, reason: code, message, at: clock.now() });
     // Without a position nothing is ever read again, and the same bytes twice are two events.
     const key = position === null ? undefined : hash('sha256', `${place}${times}`, 'base64url');
     await intake.control('source.refused', facts, key);

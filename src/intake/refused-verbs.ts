@@ -6,7 +6,7 @@ import type { RefusedEvent, RefusedPlace } from './refused.ts';
 import type { Intake } from './sequencer.ts';
 
 /** What an operator's verbs on refused events work with. */
-export type RefusedIntake = Pick<Intake, 'check' | 'submit' | 'control' | 'refused'>;
+export type RefusedIntake = Pick<Intake, 'check' | 'submit' | 'control' | 'refused' | 'names'>;
 
 /** What became of an event that was taken in again, place by place. */
 export interface Retried {
@@ -47,7 +47,7 @@ export async function retryRefused(intake: RefusedIntake, sha256: string, signal
 /** Declares that a refused event is given up, then removes its bytes. Rejects with `REFUSED_UNKNOWN`. */
 export async function discardRefused(intake: RefusedIntake, sha256: string): Promise<RefusedEvent> {
   const { event } = await kept(intake, sha256);
-  const sources = [...new Set(event.places.map(({ source }) => source))].join(', ');
+  const sources = [...new Set(event.places.map(({ source }) => intake.names.current(source)))].join(', ');
   await intake.control('refused.discarded', { sha256, bytes: event.bytes, places: event.places.length, sources }, keyOf(event));
   await intake.refused.remove(sha256);
   return event;
@@ -68,11 +68,12 @@ async function retryPlace(
 ): Promise<{ readonly index: number; readonly isNew: boolean }> {
   // The check writes into the bytes that it is given.
   const event = { position: position as Position | null, bytes: Buffer.from(content), start: 0, end: content.length };
-  const checked = checkEvents([event], (body, shape) => intake.check(source, body, shape));
+  const name = intake.names.current(source);
+  const checked = checkEvents([event], (body, shape) => intake.check(name, body, shape));
   const place = JSON.stringify([sha256, source, partition, position, nth, position === null ? at : 0]);
   const idempotencyKey = hash('sha256', place, 'base64url');
   const submitted = await intake.submit(
-    { source, checked, partition, positions: [event.position], partial: false, idempotencyKey },
+    { source: name, checked, partition, positions: [event.position], partial: false, idempotencyKey },
     signal,
   );
   const [fault] = submitted.rejected;

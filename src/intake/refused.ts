@@ -4,6 +4,7 @@ import type { Disk } from '../contracts/ports.ts';
 
 /** Where and why an event was refused. */
 export interface RefusedPlace {
+  /** The first name of the source, so that it is the same place after a renaming. */
   readonly source: string;
   readonly partition: string | null;
   readonly position: string | null;

@@ -5,6 +5,7 @@ import type { Clock } from '../contracts/ports.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import type { EnvelopeWriter } from './envelope.ts';
+import { unknownSource } from './names.ts';
 import type { ReceivedAt } from './received-at.ts';
 import type { IntakeFold, Observed } from './sequencer-fold.ts';
 import type { PlaceTable } from './sequencer-places.ts';
@@ -61,9 +62,9 @@ export function createSequencer(parts: SequencerParts): Sequencer {
   async function sequence(submission: Submission, signal: AbortSignal): Promise<Sequenced> {
     if (failure !== null) throw failure;
     const rules = parts.sources.get(submission.source);
-    if (rules === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${submission.source}`);
+    if (rules === undefined) throw unknownSource(submission.source, fold.names);
     assert(submission.checked.unreadable === undefined, 'a body that cannot be read is refused before it is submitted');
-    const work = prepareWork(submission, rules);
+    const work = prepareWork(submission, rules, fold.names);
     await identitiesReady(identities, parts.clock, signal);
     await parts.noteClock();
     const room = await ledger.reserve(work.count, work.bytesMax);
@@ -80,8 +81,8 @@ export function createSequencer(parts: SequencerParts): Sequencer {
    * holds only as long as nobody else runs.
    */
   async function place(submission: Submission, work: Work, room: Room, signal: AbortSignal): Promise<Sequenced> {
-    const stored = createComparison(work, ledger);
-    const look: LookUps = { identities, table, stored, seqTaken };
+    const stored = createComparison(work, ledger, fold.names);
+    const look: LookUps = { identities, names: fold.names, table, stored, seqTaken };
     const declared = new Set<number>();
     for (;;) {
       signal.throwIfAborted();

@@ -15,6 +15,8 @@ export interface ControlFact {
   readonly facts: Readonly<Record<string, unknown>>;
   /** The same fact has the same key, also after a crash: it is written once. */
   readonly key?: string;
+  /** The positions of a source go to its new name with this entry. */
+  readonly moves?: { readonly from: string; readonly to: string };
 }
 
 /** Writes the entries of source `waybill`. */
@@ -38,7 +40,7 @@ export function createControlEntries({ ledger, writer, receivedAt, ids, fold }: 
   /** Facts with a key that are on their way. */
   const inFlight = new Map<string, Promise<Index>>();
 
-  async function write(id: string, { type, facts }: ControlFact): Promise<Index> {
+  async function write(id: string, { type, facts, moves }: ControlFact): Promise<Index> {
     const event = { type, ...facts };
     const columns = columnsOf(id, JSON.stringify(event));
     assert((columns.ends[0] as number) <= EVENT_BYTES_MAX, `a control entry of type ${type} fits an entry`);
@@ -50,7 +52,7 @@ export function createControlEntries({ ledger, writer, receivedAt, ids, fold }: 
     const { bytes, offsets } = run;
     const first = asIndex(ledger.assigned());
     const appended = ledger.append(
-      { source: CONTROL_SOURCE, partition: null, position: null, bytes, offsets, count: 1 },
+      { source: CONTROL_SOURCE, partition: null, position: null, ...(moves === undefined ? {} : { moves }), bytes, offsets, count: 1 },
       asSize(first),
       room,
     );

@@ -1,7 +1,7 @@
 /**
- * What the intake remembers beside identities: the marks of producers, and the keys of control entries. It is a fold of the durable entries
- * in their order. The ledger keeps the folded state with its snapshots; at a start the entries above it are folded again,
- * so that state and ledger never disagree, whatever a crash took; retention keeps what would be folded again.
+ * What the intake remembers beside identities: the names of sources, the marks of producers, and the keys of control entries. It is a
+ * fold of the durable entries in their order. The ledger keeps the folded state with its snapshots; at a start the entries above it are
+ * folded again, so that state and ledger never disagree, whatever a crash took; retention keeps what would be folded again.
  */
 import { assert } from '../contracts/assert.ts';
 import type { Batch } from '../contracts/entry.ts';
@@ -12,6 +12,8 @@ import { asIndex, asSize, CONTROL_SOURCE } from '../contracts/units.ts';
 import { checkBody } from './check.ts';
 import type { EntryParts } from './envelope-read.ts';
 import { readEntry, receivedAtOf } from './envelope-read.ts';
+import type { NamesFold, NamesRow } from './names.ts';
+import { createNames } from './names.ts';
 import type { DueGap, GapFacts, ProducerMark, ProducerRow, Producers } from './producers.ts';
 import { createProducers, producerKey } from './producers.ts';
 import { asBuffer } from './sequencer-work.ts';
@@ -19,11 +21,25 @@ import { asBuffer } from './sequencer-work.ts';
 /** What an entry adds to the fold; most entries add nothing. */
 export type Observed =
   | { readonly kind: 'seq'; readonly source: string; readonly mark: ProducerMark; readonly receivedAtMs: number }
-  | { readonly kind: 'control'; readonly index: Index; readonly id: string; readonly type: unknown; readonly due: DueGap | null };
+  | {
+      readonly kind: 'control';
+      readonly index: Index;
+      readonly id: string;
+      readonly type: unknown;
+      readonly due: DueGap | null;
+      readonly renamed: Renamed | null;
+    };
+
+/** That a source has another name from an entry on. */
+export interface Renamed {
+  readonly from: string;
+  readonly to: string;
+}
 
 /** The fold of the durable entries. */
 export interface IntakeFold {
   readonly producers: Producers;
+  readonly names: NamesFold;
   /** The index of the control entry with this identity, as far back as `CONTROL_KEYS_MAX` of them. */
   controlEntry(id: string): Index | undefined;
   /** The newest entry about a step of the clock that no operator has confirmed; `null` when the clock can be trusted. */
@@ -40,6 +56,9 @@ export interface IntakeFold {
 /** The type of the control entry by which an operator confirms the clock after a step. */
 export const CLOCK_CONFIRMED = 'clock.confirmed';
 
+/** The type of the control entry from which on a source has another name. */
+export const SOURCE_RENAMED = 'source.renamed';
+
 /** The journal key of the state. */
 export const FOLD_KEY = 'intake';
 
@@ -54,6 +73,8 @@ interface FoldState {
   readonly controls: readonly (readonly [string, number])[];
   /** Absent in states of before retention. */
   readonly clockDoubt?: number | null;
+  /** Absent in states of before sources could be renamed. */
+  readonly names?: readonly NamesRow[];
 }
 
 type FoldLedger = Pick<Ledger, 'size' | 'beginning' | 'read' | 'journal'>;
@@ -82,7 +103,8 @@ export function controlId(type: string, key: string): string {
 export function observeControl(index: Index, id: string, event: Readonly<Record<string, unknown>>): Observed {
   const type = event['type'];
   const isGap = type === 'producer.gap' || type === 'producer.gap_closed';
-  return { kind: 'control', index, id, type, due: isGap ? { type, facts: event as unknown as GapFacts } : null };
+  const due: DueGap | null = isGap ? { type, facts: event as unknown as GapFacts } : null;
+  return { kind: 'control', index, id, type, due, renamed: type === SOURCE_RENAMED ? (event as unknown as Renamed) : null };
 }
 
 function loadState(ledger: FoldLedger): FoldState {
@@ -96,7 +118,8 @@ function loadState(ledger: FoldLedger): FoldState {
 }
 
 function createFold(state: FoldState): IntakeFold & { size(): Size } {
-  const producers = createProducers();
+  const names = createNames(state.names ?? []);
+  const producers = createProducers(names);
   producers.restore(state.producers, state.notTracked);
   const controls = new Map<string, Index>(state.controls.map(([id, index]) => [id, asIndex(index)]));
   let clockDoubt: Index | null = state.clockDoubt === undefined || state.clockDoubt === null ? null : asIndex(state.clockDoubt);
@@ -108,9 +131,10 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
   function observe(observed: Observed): void {
     if (observed.kind === 'seq') {
       const { source, mark, receivedAtMs } = observed;
-      producers.observe(producerKey(source, mark.id, mark.epoch), mark.seq, receivedAtMs);
+      producers.observe(producerKey(names.first(source), mark.id, mark.epoch), mark.seq, receivedAtMs);
       return;
     }
+    if (observed.renamed !== null) names.renamed(observed.renamed.from, observed.renamed.to);
     if (observed.due !== null) producers.declared(observed.due);
     if (observed.type === 'clock') clockDoubt = observed.index;
     if (observed.type === CLOCK_CONFIRMED) clockDoubt = null;
@@ -122,6 +146,7 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
 
   return {
     producers,
+    names,
     size: () => asSize(size),
     controlEntry: (id) => controls.get(id),
     clockDoubt: () => clockDoubt,
@@ -148,6 +173,7 @@ function createFold(state: FoldState): IntakeFold & { size(): Size } {
         producers: producers.rows(),
         controls: [...controls],
         clockDoubt,
+        names: names.rows(),
       } satisfies FoldState);
     },
   };

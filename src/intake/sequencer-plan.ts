@@ -1,6 +1,7 @@
 import type { Fault } from '../contracts/entry.ts';
 import type { Identities } from '../contracts/ledger.ts';
 import type { Index } from '../contracts/units.ts';
+import type { SourceNames } from './names.ts';
 import { producerKey, seqClaim } from './producers.ts';
 import type { PlaceTable } from './sequencer-places.ts';
 import type { StoredVerdicts } from './sequencer-stored.ts';
@@ -29,6 +30,7 @@ export interface Plan {
 /** What a plan is made with. */
 export interface LookUps {
   readonly identities: Pick<Identities, 'find'>;
+  readonly names: Pick<SourceNames, 'first' | 'all'>;
   readonly table: PlaceTable;
   readonly stored: StoredVerdicts;
   /** Whether a number of a producer belongs to another entry already, durable or on its way; `claim` is both as one word. */
@@ -62,13 +64,20 @@ function planIdentified(plan: Plan, work: Work, look: LookUps, at: number): void
   const { ids, idStarts, idEnds } = work.columns;
   const start = idStarts[at] as number;
   const end = idEnds[at] as number;
-  const candidates = look.identities.find(work.source, ids, start, end);
+  const candidates = candidatesOf(work.source, look, ids, start, end);
   if (candidates.length > 0 && planStored(plan, look, at, candidates)) return;
   const order = look.table.find(ids, start, end);
   if (order === -1) {
     if (planNew(plan, work, look, at)) look.table.add(plan.count - 1);
   } else if (sameEvent(work, at, plan.places[order] as number)) plan.repeats.push({ at, order });
   else conflict(plan, at, `place ${plan.places[order]} of this request has the same identity and other bytes`);
+}
+
+/** Entries that may have this identity, whatever the source was called when they were written. */
+function candidatesOf(source: string, { identities, names }: LookUps, ids: Buffer, start: number, end: number): readonly Index[] {
+  const [name = source, ...earlier] = names.all(source);
+  const candidates = identities.find(name, ids, start, end);
+  return earlier.length === 0 ? candidates : [...candidates, ...earlier.flatMap((old) => identities.find(old, ids, start, end))];
 }
 
 /** Judges an event by the entries that may have its identity. False when none of them has it. */
@@ -97,7 +106,7 @@ function planStored(plan: Plan, look: LookUps, at: number, candidates: readonly 
 function planNew(plan: Plan, work: Work, look: LookUps, at: number): boolean {
   const producer = work.producers.size === 0 || work.columns.keptTails.has(at) ? undefined : work.producers.get(at);
   if (producer !== undefined) {
-    const key = producerKey(work.source, producer.id, producer.epoch);
+    const key = producerKey(look.names.first(work.source), producer.id, producer.epoch);
     const claim = seqClaim(key, producer.seq);
     if (look.seqTaken(key, producer.seq, claim) || plan.seqs.has(claim)) {
       const message = `seq ${producer.seq} of this producer and epoch belongs to an event with another identity`;

@@ -4,6 +4,7 @@ import type { Ledger } from '../contracts/ledger.ts';
 import type { Index } from '../contracts/units.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import { readEntry } from './envelope-read.ts';
+import type { SourceNames } from './names.ts';
 import type { Work } from './sequencer-work.ts';
 import { asBuffer } from './sequencer-work.ts';
 
@@ -31,7 +32,7 @@ const READ_BYTES = 1 << 20;
 const READ_ALONG = 16;
 
 /** Begins a comparison for one submission. */
-export function createComparison(work: Work, ledger: StoredLedger): StoredComparison {
+export function createComparison(work: Work, ledger: StoredLedger, names: Pick<SourceNames, 'all'>): StoredComparison {
   const verdicts = new Map<number, Map<Index, StoredVerdict>>();
 
   function note(at: number, index: Index, verdict: StoredVerdict): void {
@@ -63,7 +64,7 @@ export function createComparison(work: Work, ledger: StoredLedger): StoredCompar
           const item = sorted[next] as (typeof sorted)[number];
           const k = item.index - batch.first;
           if (k >= batch.count) break;
-          note(item.at, item.index, judge(work, item.at, bytes, batch.starts[k] as number, batch.ends[k] as number));
+          note(item.at, item.index, judge(work, names, item.at, bytes, batch.starts[k] as number, batch.ends[k] as number));
         }
       }
     },
@@ -91,10 +92,10 @@ function runLength(sorted: readonly { readonly index: Index }[], from: number): 
   return through - first + 1;
 }
 
-function judge(work: Work, at: number, entry: Buffer, start: number, end: number): StoredVerdict {
+function judge(work: Work, names: Pick<SourceNames, 'all'>, at: number, entry: Buffer, start: number, end: number): StoredVerdict {
   const { ids, idStarts, idEnds, bytes, starts, ends } = work.columns;
   const parts = readEntry(entry, start, end);
-  if (parts.source !== work.source) return 'other-identity';
+  if (parts.source !== work.source && !names.all(work.source).includes(parts.source)) return 'other-identity';
   if (ids.compare(entry, parts.idStart, parts.idEnd, idStarts[at], idEnds[at]) !== 0) return 'other-identity';
   return bytes.compare(entry, parts.eventStart, parts.eventEnd, starts[at], ends[at]) === 0 ? 'same' : 'other-event';
 }

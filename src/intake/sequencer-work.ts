@@ -6,6 +6,7 @@ import type { Checked } from './checked.ts';
 import type { Envelope, EventColumns } from './envelope.ts';
 import { entryBytesMax, faultsTail } from './envelope.ts';
 import { DERIVED_ID_BYTES, deriveId } from './envelope-id.ts';
+import type { SourceNames } from './names.ts';
 import type { SourceRules, Submission } from './sequencer-submission.ts';
 
 /** A submission as the sequencer works on it: everything that does not depend on what the ledger holds. */
@@ -25,7 +26,7 @@ export interface Work {
 const KEPT_FAULTS_BYTES = 512;
 
 /** Prepares a submission. */
-export function prepareWork(submission: Submission, rules: SourceRules): Work {
+export function prepareWork(submission: Submission, rules: SourceRules, names: Pick<SourceNames, 'first'>): Work {
   const { source, checked, partition = null, positions = null } = submission;
   const envelope: Envelope = { source, schema: rules.schema, partition, positions };
   const refused = new Map<number, readonly Fault[]>();
@@ -34,7 +35,13 @@ export function prepareWork(submission: Submission, rules: SourceRules): Work {
     if (rules.onInvalid === 'keep' && faults.every(({ code }) => isKeepable(code))) keptTails.set(at, faultsTail(faultsText(faults)));
     else refused.set(at, faults);
   }
-  const columns = { bytes: asBuffer(checked.bytes), starts: checked.starts, ends: checked.ends, ...identityColumns(submission), keptTails };
+  const columns = {
+    bytes: asBuffer(checked.bytes),
+    starts: checked.starts,
+    ends: checked.ends,
+    ...identityColumns(submission, names),
+    keptTails,
+  };
   const sizes = entryBytesMax(envelope, columns, checked.count);
   let bytesMax = 0;
   for (let at = 0; at < checked.count; at++) {
@@ -71,10 +78,14 @@ function faultsText(faults: readonly Fault[]): string {
   return `[${texts.join(',')}]`;
 }
 
-function identityColumns({ source, checked, idempotencyKey }: Submission): Pick<EventColumns, 'ids' | 'idStarts' | 'idEnds'> {
+function identityColumns(
+  { source, checked, idempotencyKey }: Submission,
+  names: Pick<SourceNames, 'first'>,
+): Pick<EventColumns, 'ids' | 'idStarts' | 'idEnds'> {
   const given = { ids: asBuffer(checked.bytes), idStarts: checked.idStarts, idEnds: checked.idEnds };
   if (idempotencyKey === undefined) return given;
-  return derivedIdentities(given, source, checked.count, idempotencyKey);
+  // The same request has the same identities after its source was renamed.
+  return derivedIdentities(given, names.first(source), checked.count, idempotencyKey);
 }
 
 /** All identities, given and derived, in memory of their own. */

@@ -1,5 +1,5 @@
 import { assert } from '../contracts/assert.ts';
-import { isWaybillError, WaybillError } from '../contracts/errors.ts';
+import { isWaybillError } from '../contracts/errors.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Index } from '../contracts/units.ts';
@@ -9,6 +9,8 @@ import type { Checked } from './checked.ts';
 import { createEnvelopeWriter } from './envelope.ts';
 import { createIdMaker } from './envelope-id.ts';
 import { readEntry, receivedAtOf } from './envelope-read.ts';
+import type { NamedSource, SourceNames } from './names.ts';
+import { refuseNames, refuseRename, unknownSource } from './names.ts';
 import type { ProducersStatus } from './producers.ts';
 import { declareGaps } from './producers-declare.ts';
 import type { ClockStep, ReceivedAt } from './received-at.ts';
@@ -19,7 +21,7 @@ import type { IntakeIdentities, Sequencer } from './sequencer-append.ts';
 import { createSequencer } from './sequencer-append.ts';
 import type { ControlEntries, ControlFact } from './sequencer-control.ts';
 import { createControlEntries } from './sequencer-control.ts';
-import { CLOCK_CONFIRMED, openFold } from './sequencer-fold.ts';
+import { CLOCK_CONFIRMED, openFold, SOURCE_RENAMED } from './sequencer-fold.ts';
 import { createPlaceTable } from './sequencer-places.ts';
 import type { SourceRules, Submission, Submitted } from './sequencer-submission.ts';
 import { asBuffer } from './sequencer-work.ts';
@@ -70,6 +72,16 @@ export interface Intake extends Sequencer {
    * that it was checked by, so whoever checks events has to submit them without a wait in between.
    */
   changeSources(sources: ReadonlyMap<string, SourceRules>): void;
+  readonly names: SourceNames;
+  /**
+   * Declares that the source `from` is called `to` from now on: identities, positions and the numbers of its producers go with it, all of
+   * them with the one entry that says so. Nothing of the source may be read meanwhile; what was submitted goes its way under the old name.
+   * Resolves with false when that is so already. Rejects with `RENAME_REFUSED`, and changes nothing, where there is nothing to take
+   * over, and where `to` is a source of its own.
+   */
+  rename(from: string, to: string): Promise<boolean>;
+  /** Rejects with `RENAME_REFUSED` when one of these sources cannot have its name, by `rename` or because another one gave it up. */
+  refuseNames(sources: readonly NamedSource[]): void;
   /**
    * The newest entry about a step of the clock that nobody has confirmed since, also over restarts; `null` when the clock can be trusted.
    * A step that was noticed counts from that moment on, with the place that its entry can have at the earliest.
@@ -130,10 +142,18 @@ export async function openIntake(options: IntakeOptions): Promise<Intake> {
     sequence: (submission, signal) => sequencer.sequence(submission, signal),
     check(source, body, shape, countMax) {
       const rules = sources.get(source);
-      if (rules === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${source}`);
+      if (rules === undefined) throw unknownSource(source, fold.names);
       return checkBody(body, shape, rules, countMax);
     },
     submit: async (submission, signal) => (await sequencer.sequence(submission, signal)).durable,
+    names: fold.names,
+    async rename(from, to) {
+      if (fold.names.current(from) === to) return false;
+      refuseRename(from, to, ledger, fold.names);
+      await controls.append({ type: SOURCE_RENAMED, facts: { from, to }, moves: { from, to } });
+      return true;
+    },
+    refuseNames: (named) => refuseNames(named, ledger, fold.names),
     clockDoubt,
     async checkClock() {
       await noteClock();

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import type { SourceConfig } from '../config/config.ts';
 import type { PartChanges } from '../config/plan-reload.ts';
 import { WaybillError } from '../contracts/errors.ts';
+import type { NamedSource } from '../intake/names.ts';
 import { type ChangeableConfig, changeParts } from './change.ts';
 import { PartSet } from './part-set.ts';
 import { openWatchdog } from './watchdog.ts';
@@ -21,7 +22,8 @@ function part(name: string, version: number, timeoutMs = 1_000): Part {
 }
 
 function config(version: number, pulled: readonly Part[], destinations: readonly Part[]): ChangeableConfig<Part, Part> {
-  const source = { name: 'app', onInvalid: version === 1 ? 'refuse' : 'keep' } as SourceConfig;
+  const renamedFrom = version === 1 ? null : 'old';
+  const source = { name: 'app', onInvalid: version === 1 ? 'refuse' : 'keep', renamedFrom } as SourceConfig;
   return { ledger: { limitBytes: version * 1_000 }, sources: [source], pulled, destinations, drainMs: 5_000 };
 }
 
@@ -54,6 +56,11 @@ async function openWorld(breaks: ReadonlySet<string> = new Set()) {
     destinations: new PartSet<Part, { readonly name: string; readonly version: number }>(kind, openWatchdog()),
     intake: {
       changeSources: (sources: ReadonlyMap<string, { readonly onInvalid: string }>) => tell(`rules ${sources.get('app')?.onInvalid}`),
+      rename: async (from: string, to: string) => {
+        tell(`rename ${from} to ${to}`);
+        return true;
+      },
+      refuseNames: ([source]: readonly NamedSource[]) => tell(`refuse ${source?.name}?`),
     },
     ledger: { changeLimit: (limit: number | null) => tell(`limit ${limit}`) },
   };
@@ -72,6 +79,8 @@ describe('a change of the parts', () => {
     assert.deepEqual(open(), ['fresh 2', 'kept 1', 'moved 2', 'slow 2', 'table 2']);
     assert.deepEqual(story, [
       'close table 1 in 5000',
+      'refuse app?',
+      'rename old to app',
       'rules keep',
       'limit 2000',
       'close moved 1 in 700',
@@ -84,13 +93,18 @@ describe('a change of the parts', () => {
     ]);
   });
 
-  for (const broken of ['open table 2', 'open fresh 2', 'open slow 2', 'open moved 2', 'close gone 1 in 1000', 'close table 1 in 5000']) {
+  const breaks = ['open table 2', 'open fresh 2', 'open slow 2', 'open moved 2', 'close gone 1 in 1000', 'close table 1 in 5000'];
+  for (const broken of [...breaks, 'refuse app?', 'rename old to app']) {
     test(`is taken back whole when "${broken}" fails`, async () => {
       const { story, open, change } = await openWorld(new Set([broken]));
       await assert.rejects(change(), { code: 'RELOAD_FAILED', message: `JOURNAL_INVALID: ${broken} fails` });
       assert.deepEqual(open(), ['gone 1', 'kept 1', 'moved 1', 'slow 1', 'table 1']);
       const settings = story.filter((line) => line.startsWith('rules') || line.startsWith('limit'));
       if (settings.length > 0) assert.deepEqual(settings.slice(-2), ['limit 1000', 'rules refuse']);
+      // The old name is there again before anything is read under it.
+      const names = story.filter((line) => line.startsWith('rename') || line === 'open table 1');
+      const back = names.includes('rename old to app') && broken !== 'rename old to app' ? ['rename app to old'] : [];
+      assert.deepEqual(names.slice(-1 - back.length), [...back, 'open table 1']);
       assert.equal(story.filter((line) => line.includes('kept')).length, 0);
     });
   }

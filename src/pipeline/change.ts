@@ -4,13 +4,14 @@ import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { PartSet } from './part-set.ts';
+import { takeOverNames } from './take-over-names.ts';
 
 /** What a reload works on. */
 export interface ChangingParts<Source extends { readonly name: string }, Destination extends Delivering> {
   /** The sources that are pulled. Those that are pushed have nothing to start. */
   readonly sources: Pick<PartSet<Source, unknown>, 'parts' | 'start' | 'stop'>;
   readonly destinations: Pick<PartSet<Destination, unknown>, 'parts' | 'start' | 'stop'>;
-  readonly intake: Pick<Intake, 'changeSources'>;
+  readonly intake: Pick<Intake, 'changeSources' | 'rename' | 'refuseNames'>;
   readonly ledger: Pick<EmbeddedLedger, 'changeLimit'>;
 }
 
@@ -50,6 +51,7 @@ export async function changeParts<Source extends { readonly name: string }, Dest
   try {
     // Sources first: no event of a source may meet the rules of another configuration.
     await stopParts(parts.sources, plan.sources, old.pulled, () => old.drainMs, undo);
+    await takeOverNames(parts.intake, next.sources, (from, to) => undo.push(() => parts.intake.rename(to, from)));
     undo.push(async () => parts.intake.changeSources(rulesOf(old)));
     parts.intake.changeSources(rulesOf(next));
     undo.push(async () => parts.ledger.changeLimit(old.ledger.limitBytes));

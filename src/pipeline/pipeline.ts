@@ -19,6 +19,7 @@ import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
 import { firstReceivedFrom } from './start-index.ts';
 import { type PipelineStatus, pipelineStatus } from './status.ts';
+import { takeOverNames } from './take-over-names.ts';
 import { openTurns } from './turns.ts';
 import { openWatchdog, type Watchdog } from './watchdog.ts';
 
@@ -71,6 +72,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   const watchdog = openWatchdog();
   const core = await openCore(config, ports, opened, watchdog);
   const { ledger, intake } = core;
+  await takeOverNames(intake, config.sources);
   const openedAt = ports.clock.monotonic();
   const { destinations, pulled } = await openParts(config, core, ports, opened, watchdog);
   let current = config;

@@ -1,6 +1,8 @@
 import { WaybillError } from '../contracts/errors.ts';
+import type { Run } from '../contracts/ledger.ts';
 import type { Position } from '../contracts/units.ts';
-import { asPosition, ENTRY_BYTES_MAX } from '../contracts/units.ts';
+import { asPosition, CONTROL_SOURCE, ENTRY_BYTES_MAX, NAME_PATTERN } from '../contracts/units.ts';
+import { SOURCE_RENAMED } from '../intake/sequencer-fold.ts';
 
 /** What a ledger has to know of an entry that it did not number itself. */
 export interface RestoredEnvelope {
@@ -10,6 +12,8 @@ export interface RestoredEnvelope {
   readonly position: Position | null;
   /** RFC 3339 in UTC with milliseconds: texts are ordered like times. */
   readonly receivedAt: string;
+  /** Present where the entry says that a source has another name from here on. */
+  readonly moves: Run['moves'];
 }
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
@@ -36,7 +40,18 @@ export function envelopeAt(index: number, bytes: Uint8Array): RestoredEnvelope {
   const place = `"partition":${JSON.stringify(partition)},"position":${JSON.stringify(position)},`;
   const head = `{"v":1,"source":${JSON.stringify(source)},"n":${n},${place}`;
   if (!text.startsWith(`${head}"received_at":"${receivedAt}","id":"`)) throw invalid(index);
-  return { source, n, partition, position: position === null ? null : asPosition(position), receivedAt };
+  const moves = source === CONTROL_SOURCE ? movesOf(event) : undefined;
+  return { source, n, partition, position: position === null ? null : asPosition(position), receivedAt, moves };
+}
+
+function movesOf(event: unknown): Run['moves'] {
+  const { type, from, to } = (event ?? {}) as Readonly<Record<string, unknown>>;
+  if (type !== SOURCE_RENAMED || !isName(from) || !isName(to)) return undefined;
+  return { from, to };
+}
+
+function isName(name: unknown): name is string {
+  return typeof name === 'string' && NAME_PATTERN.test(name);
 }
 
 function parsed(text: string): Readonly<Record<string, unknown>> | null {

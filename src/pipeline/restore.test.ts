@@ -74,6 +74,34 @@ describe('a ledger that is restored', () => {
     await assert.rejects(restoreLedger(optionsFor(texts), ports), { code: 'LEDGER_EXISTS' });
   });
 
+  test('has the places of a source under the name that it was given', async () => {
+    const row = (source: string, n: number, place: string, event: string) =>
+      `{"v":1,"source":"${source}","n":${n},${place},"received_at":"2026-11-24T00:00:00.000Z","id":"i","schema":"json","event":${event}}`;
+    const at = (partition: string, position: string) => `"partition":"${partition}","position":"${position}"`;
+    const nowhere = '"partition":null,"position":null';
+    const renamed = [
+      row('db', 0, at('a', '1'), '{}'),
+      row('db', 1, at('b', '2'), '{}'),
+      row('waybill', 0, nowhere, '{"type":"clock"}'),
+      row('waybill', 1, nowhere, '{"type":"source.renamed","from":"db","to":"lake"}'),
+      row('waybill', 2, nowhere, 'null'),
+      row('lake', 0, at('b', '3'), '{}'),
+    ];
+    const ports = portsOf(new StepDisk(createChance(1, 'restore')).start());
+    await restoreLedger(optionsFor(renamed), ports);
+    const ledger = await openEmbeddedLedger(OPTIONS, ports);
+    assert.deepEqual(sortedPairs(ledger.positions('lake')).join(' '), 'a,1 b,3');
+    assert.equal(ledger.positions('db').size, 0);
+    await ledger.close();
+    const forged = [
+      ...renamed.slice(0, 2),
+      row('lake', 0, at('c', '9'), '{}'),
+      row('waybill', 0, nowhere, '{"type":"source.renamed","from":"db","to":"lake"}'),
+    ];
+    const beside = portsOf(new StepDisk(createChance(1, 'restore')).start());
+    await assert.rejects(restoreLedger(optionsFor(forged), beside), { code: 'RESTORE_INVALID', message: /entry 3 .* lake had places/ });
+  });
+
   const WRONG: readonly (readonly [string, (texts: string[]) => readonly KeptEntry[], string, RegExp])[] = [
     ['begins too late', () => [entry(1, texts[1])], 'RESTORE_INCOMPLETE', /entry 0 is missing/],
     ['has a hole', () => [entry(0, texts[0]), entry(5, texts[5])], 'RESTORE_INCOMPLETE', /entries 1 to 4 are missing/],

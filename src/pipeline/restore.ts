@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { WaybillError } from '../contracts/errors.ts';
+import type { Run } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Index, Position } from '../contracts/units.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
@@ -117,7 +118,7 @@ class Filling {
   readonly #head: KnownHead | null;
   readonly #counts = new Map<string, number>();
   #edge: Edge = EMPTY_EDGE;
-  #run: { readonly source: string; readonly partition: string | null; position: Position | null } | null = null;
+  #run: (Pick<Run, 'source' | 'partition'> & { position: Position | null; readonly moves: Run['moves'] }) | null = null;
   #parts: Uint8Array[] = [];
   #bytes = 0;
   #receivedAt = '';
@@ -130,14 +131,14 @@ class Filling {
   async take({ index, bytes }: KeptEntry): Promise<void> {
     if (index > this.next) throw missing(this.next, index);
     if (index < this.next) throw invalid(index, `it comes after entry ${this.next - 1}`);
-    const { source, n, partition, position, receivedAt } = envelopeAt(index, bytes);
+    const { source, n, partition, position, receivedAt, moves } = envelopeAt(index, bytes);
     const expected = this.#counts.get(source) ?? 0;
     if (n !== expected) throw invalid(index, `it is number ${n} of source ${source}, where ${expected} is next`);
     if (receivedAt < this.#receivedAt) throw invalid(index, 'it was received before the entry in front of it');
     const run = this.#run;
-    const fits = run !== null && run.source === source && run.partition === partition;
+    const fits = run !== null && run.source === source && run.partition === partition && moves === undefined;
     if (!fits || this.#parts.length === RUN_ENTRIES || this.#bytes + bytes.length > RUN_BYTES) await this.#append();
-    this.#run ??= { source, partition, position };
+    this.#run ??= { source, partition, position, moves };
     this.#run.position = position;
     // What a destination hands out may be a view of memory that it uses again.
     this.#parts.push(Uint8Array.from(bytes));
@@ -169,13 +170,15 @@ class Filling {
 
   async #append(): Promise<void> {
     if (this.#run === null) return;
-    const { source, partition, position } = this.#run;
+    const { source, partition, position, moves } = this.#run;
+    if (moves !== undefined && this.#ledger.positions(moves.to).size > 0) throw invalid(this.next - 1, `${moves.to} had places before`);
     const bytes = Buffer.concat(this.#parts);
     const offsets = new Uint32Array(this.#parts.length + 1);
     for (const [k, part] of this.#parts.entries()) offsets[k + 1] = (offsets[k] as number) + part.length;
     const count = this.#parts.length;
     const room = await this.#ledger.reserve(count, bytes.length);
-    await this.#ledger.append({ source, partition, position, bytes, offsets, count }, asSize(this.#ledger.assigned()), room);
+    const run = { source, partition, position, ...(moves === undefined ? {} : { moves }), bytes, offsets, count };
+    await this.#ledger.append(run, asSize(this.#ledger.assigned()), room);
     this.#edge = growEdge(sha256, this.#edge, bytes, offsets.subarray(0, count), offsets.subarray(1));
     this.#run = null;
     this.#parts = [];

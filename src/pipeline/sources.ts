@@ -67,7 +67,7 @@ export interface PullingParts {
   readonly name: string;
   readonly open: () => Promise<Source>;
   readonly ledger: Pick<Ledger, 'positions'>;
-  readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused'>;
+  readonly intake: Pick<Intake, 'check' | 'sequence' | 'control' | 'refused' | 'names'>;
   readonly ports: Pick<Ports, 'clock' | 'log'>;
   readonly observer?: Observer;
 }

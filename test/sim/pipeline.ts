@@ -139,7 +139,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
 }
 
 function sourceConfig([name, { schema, idField, onInvalid }]: readonly [string, SourceRules]): SourceConfig {
-  return { name, type: 'model', schema, idField, onInvalid, gapAfterMs: GAP_AFTER_MS, rate: null, settings: null };
+  return { name, type: 'model', schema, idField, onInvalid, gapAfterMs: GAP_AFTER_MS, rate: null, renamedFrom: null, settings: null };
 }
 
 async function submit(intake: Intake, request: PushRequest, signal: AbortSignal): Promise<PushResult> {
