@@ -74,6 +74,33 @@ export const ERROR_CODES = {
       'The ledger is an older copy. Stop, move it away, and rebuild it from a destination that has more: ' +
       '`waybill restore --from DEST`. Do not accept events before.',
   },
+  EXPORT_FOREIGN: {
+    remedy: 'halt',
+    means: 'The directory holds something else than an export of this log.',
+    action: 'Nothing was changed. Name an empty directory, or one that `waybill export` of this log has written.',
+  },
+  EXPORT_LOCKED: {
+    remedy: 'halt',
+    means: 'Another process writes into this export.',
+    action: 'Nothing was changed. Wait for the other process, or name a directory of its own.',
+  },
+  EXPORT_DAMAGED: {
+    remedy: 'halt',
+    means: 'Files of an export are missing, or are not what its signed checkpoint says.',
+    action: 'Keep the directory as evidence, export into an empty one, and compare both with `waybill verify export`.',
+  },
+  EXPORT_MISMATCH: {
+    remedy: 'halt',
+    means: 'The log gave something that does not fit its own signed head, or not what it gave at an earlier export.',
+    action:
+      'The checkpoint of the export was not replaced. Keep the directory as evidence, check the ledger with `waybill verify ledger`, and ' +
+      'export into an empty directory.',
+  },
+  EXPORT_GAP: {
+    remedy: 'halt',
+    means: 'Entries between the end of the export and the oldest one that the ledger still has were removed by retention.',
+    action: 'Nothing was changed. Keep this export for the entries before, and export into an empty directory.',
+  },
   RESTORE_INCOMPLETE: {
     remedy: 'halt',
     means: 'What a ledger should be rebuilt from does not have all of its entries.',

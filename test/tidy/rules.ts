@@ -11,6 +11,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   intake: ['contracts', 'tlog'],
   tree: ['contracts', 'tlog'],
   verify: ['contracts', 'tlog'],
+  export: ['contracts', 'tlog'],
   config: ['contracts'],
   pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config'],
   api: ['contracts', 'intake', 'config', 'codecs/native.ts'],
@@ -20,6 +21,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'pipeline',
     'runtime',
     'verify',
+    'export',
     // What a configuration can name, and what an event looks like.
     'sinks/table.ts',
     'sources/table.ts',
