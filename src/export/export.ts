@@ -209,7 +209,7 @@ class Export {
     if (stored === null || stored.length !== tile.width * 32) return null;
     const bundle = await this.#folder.readTile({ ...tile, level: 'entries' });
     const leaves = bundle === null ? null : leavesOf(bundle, tile.width);
-    return leaves instanceof Array && hashesOf(stored).every((hash, k) => hash === leaves[k]) ? leaves : null;
+    return Array.isArray(leaves) && hashesOf(stored).every((hash, k) => hash === leaves[k]) ? leaves : null;
   }
 
   #leaves(tile: Tile, bundle: Uint8Array): readonly Hash[] {
@@ -258,9 +258,8 @@ class Export {
 
   /** Partial tiles belong to the size that they were written for. */
   async #removeStale(sizes: readonly number[], size: number): Promise<void> {
-    const names = (of: number): string[] => partialTiles(of).flatMap((tile) => namesOf(tile));
-    const now = new Set(names(size));
-    for (const name of new Set(sizes.flatMap(names))) if (!now.has(name)) await this.#folder.remove(name);
+    const now = new Set(partialNames(size));
+    for (const name of new Set(sizes.flatMap(partialNames))) if (!now.has(name)) await this.#folder.remove(name);
     // Before it is forgotten that they may be there.
     await this.#folder.syncDirectories();
   }
@@ -278,9 +277,11 @@ interface Fetched {
   readonly bundle: Uint8Array | null;
 }
 
-/** The files that a tile is in: one of level 0 has its bundle beside it. */
-function namesOf(tile: Tile): string[] {
-  return tile.level === 0 ? [tilePath(tile), tilePath({ ...tile, level: 'entries' })] : [tilePath(tile)];
+/** The files of a size that are not those of every larger one: its partial tiles, and the bundle beside that of level 0. */
+function partialNames(size: number): readonly string[] {
+  return partialTiles(size).flatMap((tile) =>
+    tile.level === 0 ? [tilePath(tile), tilePath({ ...tile, level: 'entries' })] : [tilePath(tile)],
+  );
 }
 
 function leavesOf(bundle: Uint8Array, width: number): readonly Hash[] | TlogError {
