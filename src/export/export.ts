@@ -43,8 +43,8 @@ const AHEAD = 8;
 const PROGRESS_EVERY = 256;
 
 /**
- * Brings a directory up to the newest head that the log has published. `checkpoint` is replaced last, so that whatever happens the directory
- * is a whole export of the head in it; a run that was killed is gone on with. Rejects with `EXPORT_FOREIGN`, `EXPORT_MISMATCH`,
+ * Brings a directory up to the newest head that the log has published. `checkpoint` is replaced last, so that whatever happens the
+ * directory is a whole export of the head in it; a run that was killed is gone on with. Rejects with `EXPORT_FOREIGN`, `EXPORT_MISMATCH`,
  * `EXPORT_DAMAGED`, `EXPORT_GAP`, `EXPORT_LOCKED`, `LEDGER_REWOUND`, with what the disk or the log refuse, and with the signal's reason.
  */
 export async function writeExport(options: ExportOptions, { disk }: Pick<Ports, 'disk'>): Promise<Exported> {
@@ -171,14 +171,14 @@ class Export {
     );
   }
 
-  /** Fetches and writes every tile and bundle up to `size`. What an unfinished run left whole is not fetched again. */
+  /** Asks for and writes every tile and bundle up to `size`. What an unfinished run left whole is not asked for again. */
   async #grow(tiles: GrowingTiles, size: number, about: ExportAbout, resumed: boolean): Promise<void> {
     if (tiles.size === size) return;
     const known = tiles.reopen();
     const first = tiles.size / TILE_WIDTH;
     const end = Math.ceil(size / TILE_WIDTH);
     const at = (n: number): Tile => ({ level: 0, n, width: Math.min(TILE_WIDTH, size - n * TILE_WIDTH) });
-    for await (const { tile, bytes, bundle } of ahead(first, end, (n) => this.#fetch(at(n), about, resumed))) {
+    for await (const { tile, bytes, bundle } of ahead(first, end, (n) => this.#take(at(n), about, resumed))) {
       this.#options.signal.throwIfAborted();
       const leaves = bytes ?? this.#leaves(tile, bundle ?? new Uint8Array());
       if (tile.n === first) this.#compare(known, leaves, tiles.size);
@@ -191,7 +191,7 @@ class Export {
   }
 
   /** The bundle of a tile, from the log; `bytes` are the leaves where there is no bundle to write. */
-  async #fetch(tile: Tile, about: ExportAbout, resumed: boolean): Promise<Fetched> {
+  async #take(tile: Tile, about: ExportAbout, resumed: boolean): Promise<Taken> {
     const { source } = this.#options;
     if (tile.n * TILE_WIDTH < about.begin) {
       const bytes = await source.tile(tile);
@@ -269,7 +269,7 @@ class Export {
   }
 }
 
-interface Fetched {
+interface Taken {
   readonly tile: Tile;
   /** The leaves, where they are known already. */
   readonly bytes: readonly Hash[] | null;

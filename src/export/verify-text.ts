@@ -47,7 +47,7 @@ everybody the same (compare the root with one that a witness or a destination wa
 2. The signature, with OpenSSL 3
 
   printf '\\060\\052\\060\\005\\006\\003\\053\\145\\160\\003\\041\\000' > /tmp/key.der
-  sed 's/.*+//' log.vkey | base64 -d | tail -c 32 >> /tmp/key.der
+  cut -d + -f 3- log.vkey | base64 -d | tail -c 32 >> /tmp/key.der
   head -n 3 checkpoint > /tmp/signed
   grep -a "^[^ ]* ${log.origin} " checkpoint | head -n 1 | sed 's/.* //' | base64 -d | tail -c 64 > /tmp/signature
   openssl pkeyutl -verify -pubin -keyform DER -inkey /tmp/key.der -rawin -in /tmp/signed -sigfile /tmp/signature

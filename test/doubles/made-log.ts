@@ -60,7 +60,8 @@ export class MadeLog implements ExportSource {
   grow(count: number, text: (index: number) => string = (index) => `event ${index}`): void {
     for (let k = 0; k < count; k += 1) {
       const index = this.entries.length;
-      const envelope = `"source":"app","n":${index},"partition":null,"position":null,"received_at":"2026-11-24T11:08:09.123Z","id":"evt_${index}"`;
+      const place = `"source":"app","n":${index},"partition":null,"position":null`;
+      const envelope = `${place},"received_at":"2026-11-24T11:08:09.123Z","id":"evt_${index}"`;
       this.append(Buffer.from(`{"v":1,${envelope},"schema":"json","event":${JSON.stringify({ text: text(index) })}}`));
     }
     this.published = this.entries.length;
