@@ -143,6 +143,15 @@ export const DELIVERY_CODES = {
     means: 'Another process, or another destination of this one, writes to the same place.',
     action: 'Stop the other process, or give each destination a place of its own, then run `waybill retry DEST`.',
   },
+  CHECKPOINT_CONFLICT: {
+    remedy: 'halt',
+    means:
+      'The destination holds a checkpoint of this log over as many entries with another root, or over more entries. ' +
+      'Entries go on to it; checkpoints do not.',
+    action:
+      'History was rewritten, or the ledger is an older copy: keep both checkpoints, and check ledger and destination against each. ' +
+      'Once it is clear which one is right, move the other one away from the place that the message names.',
+  },
   DESTINATION_FOREIGN: {
     remedy: 'halt',
     means: 'The destination holds something that this ledger did not put there. It was left as it is.',

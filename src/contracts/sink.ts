@@ -52,6 +52,26 @@ export interface SinkTraits {
   readonly carriesEmpty: boolean;
   /** For `key`: how long the destination remembers an identity. */
   readonly horizonMs?: number;
+  /** How checkpoints reach the destination. Absent: it gets none. */
+  readonly checkpoints?: CheckpointTraits;
+}
+
+/** How checkpoints reach a destination. */
+export interface CheckpointTraits {
+  /**
+   * Whether a batch can carry one. Then one goes by itself only while there is nothing else to send; otherwise it goes whenever it is
+   * due.
+   */
+  readonly inBatch: boolean;
+  /** The shortest time between two, in milliseconds. */
+  readonly everyMs: number;
+}
+
+/** A published head of the tree on its way to a destination that has every entry below `size`. */
+export interface SinkCheckpoint {
+  readonly size: Size;
+  /** The checkpoint whole: the signed note of C2SP tlog-checkpoint. The same head made fresh has the same text and other lines under it. */
+  readonly note: string;
 }
 
 /** What a sink may use. */
@@ -109,6 +129,11 @@ export interface SinkBatch {
   readonly id: string;
   /** The name of the replay that this batch belongs to; absent on the live stream. */
   readonly replay?: string;
+  /**
+   * The newest checkpoint whose entries the destination has once it has this batch: the signed note whole. It belongs to the bytes of the
+   * batch. Absent on most batches, and where the traits say that a batch carries none.
+   */
+  readonly checkpoint?: string;
 }
 
 /** A destination that was opened. */
@@ -121,6 +146,12 @@ export interface Sink {
    * `SINK_ANSWER_LOST`.
    */
   write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt>;
+  /**
+   * Takes a checkpoint that no batch carries. It may be called while a batch is being written, never twice at a time, and again with the
+   * same one. Whatever it rejects with, delivery goes on, and the next checkpoint takes its place. Present when the traits say that
+   * checkpoints reach the destination.
+   */
+  checkpoint?(checkpoint: SinkCheckpoint, signal: AbortSignal): Promise<void>;
   /** The index that the destination needs next. Present when `dedupe` is `position`. */
   next?(signal: AbortSignal): Promise<Index>;
   /** Reads back what the destination holds, so that it can be compared with the ledger. */

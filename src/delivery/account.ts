@@ -82,6 +82,8 @@ export interface Intent {
   readonly sha256: string;
   readonly omit: readonly Index[];
   readonly gone: Index | null;
+  /** The checkpoint that it carries, a signed note; absent: none. */
+  readonly checkpoint?: string | undefined;
   readonly done: boolean;
 }
 

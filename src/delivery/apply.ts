@@ -116,8 +116,9 @@ function addIntent(stream: Stream, record: IntentRecord): Stream {
   assert(record.from === from, `an intent begins at ${record.from} where ${from} is next`);
   assert(record.through >= record.from, `an intent ends at ${record.through} before it begins at ${record.from}`);
   assert(following === undefined || record.through < following.from, `the intent at ${record.from} overlaps the one after it`);
-  const { through, count, epoch, sha256, omit, gone } = record;
-  return { ...stream, open: stream.open.toSpliced(at, 0, { from, through, count, epoch, sha256, omit, gone, done: false }) };
+  const { through, count, epoch, sha256, omit, gone, checkpoint } = record;
+  const intent = { from, through, count, epoch, sha256, omit, gone, ...(checkpoint === undefined ? {} : { checkpoint }), done: false };
+  return { ...stream, open: stream.open.toSpliced(at, 0, intent) };
 }
 
 function applyTaken(account: Account, record: Extract<JournalRecord, { type: 'taken' }>): Account {

@@ -118,10 +118,18 @@ export function recordIndex(cut: Cut, place: number): Index {
   return cut.indexes === null ? ((cut.from + place) as Index) : (cut.indexes[place] as Index);
 }
 
-/** The identity of a batch: the same for the same range and bytes from the same ledger to the same destination, and for nothing else. */
-export function batchId(origin: string, destination: string, cut: Pick<Cut, 'from' | 'through' | 'sha256'>, replay: string | null): string {
-  const { from, through, sha256 } = cut;
-  const text = JSON.stringify(['waybill batch', origin, destination, replay, from, through, sha256]);
+/**
+ * The identity of a batch: the same for the same range, bytes and checkpoint from the same ledger to the same destination, and for nothing
+ * else.
+ */
+export function batchId(
+  origin: string,
+  destination: string,
+  { from, through, sha256, checkpoint }: Pick<Cut, 'from' | 'through' | 'sha256'> & { readonly checkpoint?: string | undefined },
+  replay: string | null,
+): string {
+  const carried = checkpoint === undefined ? [] : [checkpoint];
+  const text = JSON.stringify(['waybill batch', origin, destination, replay, from, through, sha256, ...carried]);
   return `${destination}-${from}-${through}-${hash('sha256', text, 'hex').slice(0, 24)}`;
 }
 

@@ -92,8 +92,8 @@ export class Cutter {
   async #answer(number: number, signal: AbortSignal): Promise<[CutEvent, Cut | null]> {
     const order = this.#current(signal);
     if (order.original) {
-      const { through, count, sha256, omit, gone, epoch } = await this.#options.original(order.from);
-      return [{ type: 'cut', number, through, count, sha256, omit, gone, epoch }, null];
+      const { through, count, sha256, omit, gone, epoch, checkpoint } = await this.#options.original(order.from);
+      return [{ type: 'cut', number, through, count, sha256, omit, gone, epoch, checkpoint }, null];
     }
     if (order.ahead && !this.#fills(order)) await this.#urgency(signal);
     const cut = await this.#make(order, signal);

@@ -31,7 +31,7 @@ export function onCut(work: Work, event: CutEvent): void {
   if (order === null || order.number !== event.number) return;
   set(work, { order: null });
   const { lane, from } = order;
-  const { through, count, epoch, sha256, omit, gone } = event;
+  const { through, count, epoch, sha256, omit, gone, checkpoint } = event;
   assert(through >= from && (order.limit === null || through <= order.limit), `the cut [${from}, ${through}] is not the one ordered`);
   if (count === 0 && lane === 'live' && account.aside.some(({ index }) => index <= through)) {
     assert(order.limit !== null, 'a batch without records cannot prove that an earlier entry is at fault');
@@ -50,7 +50,7 @@ export function onCut(work: Work, event: CutEvent): void {
   }
   // Even without an intent: once the destination has a later entry, nobody but the journal remembers what was left out.
   const without = omit.length > 0 ? account.records : 0;
-  const needs = asks ? without : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit, gone });
+  const needs = asks ? without : record(work, { type: 'intent', lane, from, through, count, epoch, sha256, omit, gone, checkpoint });
   const batch: OpenBatch = {
     from,
     through,
@@ -59,6 +59,7 @@ export function onCut(work: Work, event: CutEvent): void {
     sha256,
     omit,
     gone,
+    checkpoint,
     needs,
     phase: 'waiting',
     doubt: false,

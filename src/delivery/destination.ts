@@ -1,11 +1,13 @@
 import type { Codec } from '../contracts/codec.ts';
 import type { ErrorCode } from '../contracts/errors.ts';
+import type { Heads } from '../contracts/heads.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Observer } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Sink, SinkContext, SinkDefinition } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import type { Quarantined } from './account.ts';
+import type { CheckpointStatus } from './courier.ts';
 import { DeliveryLoop } from './loop.ts';
 import type { ControlChoice, SideKind, TargetChange } from './records.ts';
 
@@ -40,6 +42,8 @@ export interface DestinationOptions {
   readonly retry?: { readonly minMs?: number; readonly maxMs?: number };
   /** Where it writes, in the words of its sink, and what the configuration says about a change of that. Absent: nobody compares. */
   readonly target?: { readonly text: string; readonly changed: TargetChange | null };
+  /** The heads whose checkpoints it gets, where its sink takes any. Absent: it gets none. */
+  readonly heads?: Heads;
   /** Is told of every attempt and every halt. */
   readonly observer?: Observer;
   /** Which control entries are sent. Default `all`. */
@@ -150,6 +154,8 @@ export interface DestinationStatus {
   readonly lacks: { readonly from: Index; readonly through: Index } | null;
   /** What it will never get from this ledger, until a batch has accounted for it. */
   readonly detached: { readonly from: Index; readonly through: Index } | null;
+  /** How far its checkpoints have come; `null` where none ever goes. */
+  readonly checkpoint: CheckpointStatus | null;
   /** The stream of old entries that is being sent, if any. */
   readonly side: {
     readonly kind: SideKind;

@@ -4,6 +4,7 @@ import type { Sink } from '../contracts/sink.ts';
 import type { Index } from '../contracts/units.ts';
 import { newAccount, standsAt } from './account.ts';
 import { attempt } from './attempt.ts';
+import { CheckpointCourier } from './courier.ts';
 import { Cutter } from './cutter.ts';
 import { emitDeclaration } from './declaring.ts';
 import type { Destination, DestinationOptions, DestinationStatus, SideRange, SideStarted } from './destination.ts';
@@ -34,6 +35,7 @@ export class DeliveryLoop implements Destination {
   readonly #writer: JournalWriter;
   readonly #originals: Originals;
   readonly #sender: Sender;
+  readonly #courier: CheckpointCourier | null;
   readonly #tasks = new Set<Promise<void>>();
   #state: State;
   #sink: Sink | null = null;
@@ -64,6 +66,7 @@ export class DeliveryLoop implements Destination {
       state: () => this.#state,
       sink: () => this.#opened(),
       dispatch: (event) => this.#dispatch(event),
+      onCheckpoint: (note) => this.#courier?.taken(note),
     });
     this.#writer = new JournalWriter({
       journal,
@@ -74,6 +77,7 @@ export class DeliveryLoop implements Destination {
       onFault: (fault) => this.#onJournalFault(fault),
       onBroken: (error) => this.#break(error),
     });
+    this.#courier = this.#makeCourier(options);
     const { state, records } = journal.load(key);
     const account = fold(state, records);
     this.#state = account === null ? this.#begin() : openState(account, account.records);
@@ -81,6 +85,7 @@ export class DeliveryLoop implements Destination {
     journal.compact(key, () => accountText(this.#state.account));
     const { target } = options;
     this.#dispatch(target === undefined ? { type: 'begin' } : { type: 'begin', target: { ...target, start: startOf(options) } });
+    if (this.#courier !== null) this.#run(this.#courier.run());
   }
 
   status(): DestinationStatus {
@@ -88,7 +93,7 @@ export class DeliveryLoop implements Destination {
     const { cursor } = this.#state.account.live;
     const sought = this.#cutter?.unwantedUpTo(cursor) ?? cursor;
     const facts = { size: ledger.size(), beginning: ledger.beginning(), sought, attempts: this.#sender.attempts, retryAt: this.#retryAt };
-    return statusOf(this.#state, this.#journalFault, facts);
+    return { ...statusOf(this.#state, this.#journalFault, facts), checkpoint: this.#courier?.status() ?? null };
   }
 
   async pause(): Promise<void> {
@@ -164,6 +169,19 @@ export class DeliveryLoop implements Destination {
     await this.#writer.end();
     await this.#sink?.close();
     this.#sink = null;
+  }
+
+  #makeCourier(options: DestinationOptions): CheckpointCourier | null {
+    const { heads } = options;
+    if (heads === undefined) return null;
+    return new CheckpointCourier({
+      options,
+      heads,
+      signal: this.#closing.signal,
+      state: () => this.#state,
+      sink: () => this.#sink,
+      until: (condition) => this.#until(condition),
+    });
   }
 
   #begin(): State {
@@ -256,7 +274,8 @@ export class DeliveryLoop implements Destination {
       onCut: (event, cut) => {
         const order = this.#state.order;
         if (cut !== null && order !== null) this.#sender.keep(order.lane, cut);
-        this.#dispatch(event);
+        const checkpoint = cut === null || order?.lane !== 'live' ? undefined : this.#courier?.forBatch(cut.through);
+        this.#dispatch(checkpoint === undefined ? event : { ...event, checkpoint });
       },
       onWaiting: () => this.#writer.flush(),
       onError: (error) => this.#lost('cut', error),

@@ -71,8 +71,8 @@ class Past {
     if (record.type === 'target' && record.cursor !== null) return this.forget();
     if (!('lane' in record) || record.lane !== 'live') return;
     if (record.type === 'intent') {
-      const { from, through, count, epoch, sha256, omit, gone } = record;
-      this.#open.set(from, { from, through, count, epoch, sha256, omit, gone, done: true });
+      const { from, through, count, epoch, sha256, omit, gone, checkpoint } = record;
+      this.#open.set(from, { from, through, count, epoch, sha256, omit, gone, checkpoint, done: true });
       return;
     }
     const intent = this.#open.get(record.from);

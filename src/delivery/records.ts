@@ -59,6 +59,8 @@ export interface IntentRecord {
   readonly omit: readonly Index[];
   /** The last entry at the beginning of the range that was not in the ledger any more when it was cut; `null`: all were. */
   readonly gone: Index | null;
+  /** The checkpoint that the batch carries, a signed note; absent: none. */
+  readonly checkpoint?: string | undefined;
 }
 
 /** An entry was refused alone. `message`: what the destination answered, in the words of the fault. */

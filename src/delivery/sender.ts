@@ -17,6 +17,8 @@ export interface SenderParts {
   state(): State;
   sink(): Sink;
   readonly dispatch: (event: DeliveryEvent) => void;
+  /** Called with the checkpoint of a batch that was taken. */
+  onCheckpoint(note: string): void;
 }
 
 /** Carries out the attempts of one destination, and keeps the bytes of batches that are open. */
@@ -51,12 +53,13 @@ export class Sender {
     const cut = await this.#cutOf(lane, batch);
     if (cut === null) return;
     const sink = this.#parts.sink();
-    const sent = sinkBatchOf(options, this.#parts.state(), lane, cut);
+    const sent = sinkBatchOf(options, this.#parts.state(), lane, batch, cut);
     this.attempts += 1;
     const ended = observeAttempt(options, lane, batch, cut);
     try {
       const receipt = await attempt((signal) => sink.write(sent, signal), timeoutOf(options), clock, closing);
       ended(null);
+      if (sent.checkpoint !== undefined) this.#parts.onCheckpoint(sent.checkpoint);
       dispatch({ type: 'taken', lane, from, receipt, bytes: cut.body.length });
     } catch (error) {
       ended(error);

@@ -45,14 +45,14 @@ export async function remake(
 }
 
 /** The batch as a sink gets it. */
-export function sinkBatchOf(options: DestinationOptions, state: State, lane: Lane, cut: Cut): SinkBatch {
+export function sinkBatchOf(options: DestinationOptions, state: State, lane: Lane, { checkpoint }: OpenBatch, cut: Cut): SinkBatch {
   const { from, through, count, omitted, body, offsets, contentType, sha256 } = cut;
   const side = lane === 'side' ? state.account.side : null;
   // What fills a loss is the original batch; everything else that is sent again says so, under an identity of its own.
   const replay = side === null || side.kind === 'recover' ? null : side.name;
-  const id = batchId(options.origin, state.account.bornAs ?? options.name, cut, replay);
+  const id = batchId(options.origin, state.account.bornAs ?? options.name, { from, through, sha256, checkpoint }, replay);
   const batch = { from, through, count, omitted, body, offsets, contentType, sha256, id };
-  return replay === null ? batch : { ...batch, replay };
+  return { ...batch, ...(replay === null ? {} : { replay }), ...(checkpoint === undefined ? {} : { checkpoint }) };
 }
 
 /** Under which key the bytes of an open batch are kept. */

@@ -77,6 +77,8 @@ export interface OpenBatch {
   readonly sha256: string;
   readonly omit: readonly Index[];
   readonly gone: Index | null;
+  /** The checkpoint that it carries, a signed note; absent: none. */
+  readonly checkpoint?: string | undefined;
   readonly phase: 'waiting' | 'flying' | 'taken';
   /** The destination may have it although no answer came. It ends as it is, whatever changes around it. */
   readonly doubt: boolean;
@@ -176,6 +178,8 @@ export interface CutEvent {
   readonly gone: Index | null;
   /** The configuration under which it was cut: another one than ordered only for an original cut. */
   readonly epoch: number;
+  /** The checkpoint that it carries, a signed note; absent: none. */
+  readonly checkpoint?: string | undefined;
 }
 
 /** What an operator asks for. */

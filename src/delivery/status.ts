@@ -33,6 +33,7 @@ export function statusOf(state: State, journalFault: Fault | null, facts: Status
     neededFrom: neededFrom(account),
     lacks: state.lacksFrom === null ? null : { from: state.lacksFrom, through: (cursor - 1) as Index },
     detached: account.detached === null ? null : { from: cursor, through: account.detached.through },
+    checkpoint: null,
     side: side === null ? null : { kind: side.kind, name: side.name, from: side.from, through: side.through, cursor: side.cursor },
   };
 }

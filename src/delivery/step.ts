@@ -155,7 +155,7 @@ function sideBegan(side: Account['side']): boolean {
 function resumed(open: Account['live']['open'], inFlight: number): readonly OpenBatch[] {
   let unknown = 0;
   return open.map((intent) => {
-    const { from, through, count, epoch, sha256, omit, gone, done } = intent;
+    const { from, through, count, epoch, sha256, omit, gone, checkpoint, done } = intent;
     if (!done) unknown += 1;
     const doubt = !done && unknown <= inFlight;
     return {
@@ -166,6 +166,7 @@ function resumed(open: Account['live']['open'], inFlight: number): readonly Open
       sha256,
       omit,
       gone,
+      checkpoint,
       phase: done ? 'taken' : 'waiting',
       doubt,
       unmade: false,

@@ -1,5 +1,5 @@
 import { WaybillError } from '../../src/contracts/errors.ts';
-import type { Receipt, Sink, SinkBatch, SinkTraits } from '../../src/contracts/sink.ts';
+import type { Receipt, Sink, SinkBatch, SinkCheckpoint, SinkTraits } from '../../src/contracts/sink.ts';
 import type { Index } from '../../src/contracts/units.ts';
 
 /**
@@ -14,6 +14,10 @@ export class ModelDestination {
   readonly taken: SinkBatch[] = [];
   /** Every attempt, in the order in which they began. */
   readonly attempts: SinkBatch[] = [];
+  /** Every checkpoint that came by itself and was taken. */
+  readonly checkpoints: SinkCheckpoint[] = [];
+  /** What the next checkpoints that come by themselves meet; afterwards all are taken. */
+  readonly checkpointScript: Reaction[] = [];
   /** What the next attempts meet; afterwards everything is taken. */
   readonly script: Reaction[] = [];
   /** Entries that it refuses, by index. */
@@ -57,6 +61,7 @@ export class ModelDestination {
     const sink: Sink = {
       traits: this.traits,
       write: (batch, signal) => this.#write(batch, signal),
+      ...(this.traits.checkpoints === undefined ? {} : { checkpoint: (one, signal) => this.#checkpoint(one, signal) }),
       close: async () => {
         this.closed += 1;
       },
@@ -89,6 +94,14 @@ export class ModelDestination {
     this.#take(batch);
     if (reaction === 'lose') throw new WaybillError('SINK_ANSWER_LOST', 'the answer was lost');
     return { through: batch.through };
+  }
+
+  async #checkpoint(checkpoint: SinkCheckpoint, signal: AbortSignal): Promise<void> {
+    const reaction = this.checkpointScript.shift() ?? 'take';
+    if (reaction instanceof WaybillError) throw reaction;
+    if (reaction === 'hang') await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    if (reaction !== 'miss' && reaction !== 'hang') this.checkpoints.push(checkpoint);
+    if (reaction !== 'take') throw new WaybillError('SINK_ANSWER_LOST', 'the answer was lost');
   }
 
   #take(batch: SinkBatch): void {

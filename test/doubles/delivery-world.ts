@@ -43,6 +43,12 @@ export class DeliveryWorld {
     await this.#append('waybill', { type, ...facts });
   }
 
+  /** Every entry that is durable, as it lies in the ledger. */
+  async entries(): Promise<readonly Uint8Array[]> {
+    const { bytes, starts, ends, count } = await this.ledger.read(0 as Index, { entries: 1 << 20, bytes: 1 << 30 });
+    return Array.from({ length: count }, (_, k) => bytes.slice(starts[k], ends[k]));
+  }
+
   /** Opens a destination of the model; `options` say what differs. */
   open(model: ModelDestination, options: Partial<DestinationOptions> = {}): Destination {
     return openDestination({
