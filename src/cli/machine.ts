@@ -42,6 +42,16 @@ export function readText(path: string): string | null {
   }
 }
 
+/** The bytes of a file, or `null` when there is none. Rejects with `DISK_FAILED` when it can not be read. */
+export function readBytes(path: string): Uint8Array | null {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw new WaybillError('DISK_FAILED', `cannot read ${path}: ${errnoOf(error)}`, { cause: error });
+  }
+}
+
 /** The permission bits of a file; `null` when it cannot be looked at. */
 export function fileMode(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.mode ?? null;

@@ -17,6 +17,7 @@ import { addStatus } from './status.ts';
 import { addTap } from './tap.ts';
 import type { Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
+import { addVerify } from './verify.ts';
 import { version } from './version.ts';
 
 /** The whole command line. Wrong words are thrown as `CommanderError`; a command that ended calls `done` with its exit code. */
@@ -26,7 +27,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  const rest = [addResend, addQuarantine, addRefused, addReload, addRestore, addRetention, addKey, addToken, addSchema, addBench];
+  const rest = [addResend, addQuarantine, addRefused, addReload, addRestore, addRetention, addKey, addVerify, addToken, addSchema, addBench];
   for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

@@ -22,6 +22,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'runtime',
     'verify',
     'export',
+    'tlog',
     // What a configuration can name, and what an event looks like.
     'sinks/table.ts',
     'sources/table.ts',
@@ -47,7 +48,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@opentelemetry/sdk-trace': ['runtime'],
   '@opentelemetry/exporter-trace-otlp-http': ['runtime'],
   '@opentelemetry/resources': ['runtime'],
-  '@node-rs/crc32': ['ledger', 'tree'],
+  '@node-rs/crc32': ['ledger', 'tree', 'verify'],
   '@smithy/signature-v4': ['sinks'],
 };
 
