@@ -27,7 +27,19 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .version(version())
     .exitOverride()
     .showSuggestionAfterError();
-  const rest = [addResend, addQuarantine, addRefused, addReload, addRestore, addRetention, addKey, addVerify, addToken, addSchema, addBench];
+  const rest = [
+    addResend,
+    addQuarantine,
+    addRefused,
+    addReload,
+    addRestore,
+    addRetention,
+    addKey,
+    addVerify,
+    addToken,
+    addSchema,
+    addBench,
+  ];
   for (const add of [addDemo, addInit, addCheck, addRun, addStatus, addTap, addControl, ...rest]) add(program, terminal, done);
   return program;
 }

@@ -26,10 +26,6 @@ const KNOWN: readonly string[] = [
 
 /** Opens a directory in the form of C2SP tlog-tiles: an export, an archive, or a mirror of what `/tlog/` serves. */
 export async function openExportCopy(path: string, files: Files): Promise<OpenedCopy> {
-  const fail = (code: 'HEAD_MISSING' | 'HEAD_INVALID', message: string): OpenedCopy => ({
-    ok: false,
-    finding: { code, message, index: 0, file: 'checkpoint' },
-  });
   const note = await readWhole(files, `${path}/checkpoint`);
   if (note === null) return fail('HEAD_MISSING', `${path} has no file \`checkpoint\``);
   try {
@@ -49,6 +45,14 @@ interface ExportFacts {
   readonly note: Buffer;
   /** The first entry whose bundle belongs to the export. */
   readonly begin: number;
+}
+
+function fail(code: 'HEAD_MISSING' | 'HEAD_INVALID', message: string): OpenedCopy {
+  return { ok: false, finding: { code, message, index: 0, file: 'checkpoint' } };
+}
+
+function extra(file: string, why: string): FindingPiece {
+  return { kind: 'finding', code: 'FILE_EXTRA', message: `${file} ${why}`, file, index: null };
 }
 
 class ExportCopy implements Copy {
@@ -101,13 +105,6 @@ class ExportCopy implements Copy {
   }
 
   async *leftovers(): AsyncGenerator<FindingPiece> {
-    const extra = (file: string, why: string): FindingPiece => ({
-      kind: 'finding',
-      code: 'FILE_EXTRA',
-      message: `${file} ${why}`,
-      file,
-      index: null,
-    });
     const names = (await this.#files.list(this.#path)) ?? [];
     if (names.includes('unfinished')) yield extra('unfinished', 'says that an export into this directory was interrupted');
     for (const name of names) if (!KNOWN.includes(name)) yield extra(name, 'is no file of an export');

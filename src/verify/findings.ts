@@ -125,21 +125,22 @@ const KEPT_EACH = 20;
 export class Findings {
   readonly #kept: Finding[] = [];
   readonly #counts = new Map<FindingCode, number>();
+  #lowest: Finding | null = null;
 
   add(code: FindingCode, message: string, place: { readonly index?: number | null; readonly file?: string | null } = {}): void {
     const count = (this.#counts.get(code) ?? 0) + 1;
     this.#counts.set(code, count);
     const finding: Finding = { code, message, index: place.index ?? null, file: place.file ?? null };
-    const least = this.lowest();
+    if (count <= KEPT_EACH) this.#kept.push(finding);
     // The lowest place is kept however many came before it.
-    if (count <= KEPT_EACH || (finding.index !== null && (least?.index ?? Number.POSITIVE_INFINITY) > finding.index))
-      this.#kept.push(finding);
+    if (finding.index !== null && finding.index < (this.#lowest?.index ?? Number.POSITIVE_INFINITY)) this.#lowest = finding;
   }
 
   /** Those that were kept, those with the lowest index first. */
   list(): readonly Finding[] {
     const place = ({ index }: Finding): number => index ?? Number.POSITIVE_INFINITY;
-    return this.#kept.toSorted((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+    const kept = this.#lowest === null || this.#kept.includes(this.#lowest) ? this.#kept : [this.#lowest, ...this.#kept];
+    return kept.toSorted((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
   }
 
   /** How many there were of each kind. */
@@ -149,11 +150,7 @@ export class Findings {
 
   /** The lowest index that is in question, and the finding that says so; `null` where there is none. */
   lowest(): Finding | null {
-    let least: Finding | null = null;
-    for (const finding of this.#kept) {
-      if (finding.index !== null && finding.index < (least?.index ?? Number.POSITIVE_INFINITY)) least = finding;
-    }
-    return least;
+    return this.#lowest;
   }
 
   get none(): boolean {

@@ -43,7 +43,7 @@ export class HeadCheck {
   readonly #cosigners: readonly VerifierKey[];
   readonly #findings: Findings;
   /** Heads of keys that no entry has named so far: the newest of each key. They are looked at once more at the end. */
-  readonly #strangers = new Map<string, { readonly note: Uint8Array; readonly file: string }>();
+  #strangers = new Map<string, { readonly note: Uint8Array; readonly file: string }>();
   #skipped: { readonly note: Uint8Array; readonly file: string } | null = null;
   #lastSize = Number.NEGATIVE_INFINITY;
   #before = 0;
@@ -84,8 +84,9 @@ export class HeadCheck {
       this.counts.heads -= 1;
       await this.check(note, file, tree, true);
     }
-    for (const [names, { note, file }] of [...this.#strangers]) {
-      this.#strangers.delete(names);
+    const strangers = this.#strangers;
+    this.#strangers = new Map();
+    for (const { note, file } of strangers.values()) {
       await this.check(note, file, tree, true);
     }
     for (const [names, { file }] of this.#strangers) {

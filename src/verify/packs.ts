@@ -104,7 +104,7 @@ export function readEdge(bytes: Buffer): Edge | null {
   try {
     const { v, size, tiles } = JSON.parse(text) as { v: unknown; size: unknown; tiles: unknown };
     const right = v === 2 && Number.isSafeInteger(size) && Array.isArray(tiles) && tiles.every((tile) => typeof tile === 'string');
-    return right ? { size: size as number, tiles: tiles as string[] } : null;
+    return right ? { size: size as number, tiles } : null;
   } catch {
     return null;
   }

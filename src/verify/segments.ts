@@ -27,11 +27,14 @@ export interface SegmentsPlace {
 /** The names of the segments in order, and those that are none. */
 export async function listSegments({ files, path }: SegmentsPlace): Promise<{ segments: SegmentName[]; others: string[] }> {
   const names = (await files.list(`${path}/segments`)) ?? [];
-  const isSegment = (name: string): boolean => /^\d{20}\.seg$/.test(name) && Number.isSafeInteger(Number(name.slice(0, 20)));
   return {
     segments: names.filter(isSegment).map((name) => ({ first: Number(name.slice(0, 20)), file: `segments/${name}` })),
     others: names.filter((name) => !isSegment(name) && name !== 'prepared').map((name) => `segments/${name}`),
   };
+}
+
+function isSegment(name: string): boolean {
+  return /^\d{20}\.seg$/.test(name) && Number.isSafeInteger(Number(name.slice(0, 20)));
 }
 
 /** Walks through all frames of a ledger in their order, and says where they do not follow one another. */
