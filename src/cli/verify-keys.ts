@@ -81,7 +81,7 @@ function policyOf(path: string): Policy {
 
 function headsOf(path: string, before: readonly HeadPiece[] = []): readonly HeadPiece[] {
   const note = new TextEncoder().encode(fileText(path));
-  return [...before, { kind: 'head', note, size: claimedSize(note), file: path }];
+  return [...before, { kind: 'head', note, size: claimedSize(note), file: path, sampled: false }];
 }
 
 function fileText(path: string): string {

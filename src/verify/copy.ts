@@ -7,6 +7,8 @@ export interface HeadPiece {
   readonly note: Uint8Array;
   readonly size: number;
   readonly file: string;
+  /** One of very many: its root is always compared, its signature where it is the newest or long after the one before. */
+  readonly sampled: boolean;
 }
 
 /** Something that whoever reads the copy has seen to be wrong. */
@@ -23,7 +25,9 @@ export interface FindingPiece {
 /** One piece of a copy, in the order of the entries. */
 export type Piece =
   | (EntryBytes & { readonly kind: 'entries'; readonly first: number; readonly file: string })
-  /** Entries that are not there or cannot be told apart, which has been said already; or which retention may have removed, if `declared`. */
+  /**
+   * Entries that are not there or cannot be told apart, which has been said already; or which retention may have removed, if `declared`.
+   */
   | { readonly kind: 'gap'; readonly first: number; readonly end: number; readonly declared: boolean }
   | HeadPiece
   | FindingPiece;
@@ -34,7 +38,9 @@ export interface Copy {
   readonly what: 'ledger' | 'export';
   /** The name of the log, as the copy says it. */
   readonly origin: string;
-  /** What the copy holds, from the first entry to the end. Where more is written meanwhile it ends with a head that covers what was read. */
+  /**
+   * What the copy holds, from the first entry to the end. Where more is written meanwhile it ends with a head that covers what was read.
+   */
   pieces(): AsyncIterable<Piece>;
   /** True once somebody was seen writing: then what lies behind the newest head is on its way to the next one. */
   readonly growing: boolean;

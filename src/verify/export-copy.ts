@@ -82,12 +82,15 @@ class ExportCopy implements Copy {
       for (; (history[0] ?? Number.POSITIVE_INFINITY) <= first + tile.width; history.shift()) yield* this.#older(history[0] as number);
     }
     for (const rest of history) yield* this.#older(rest);
-    yield { kind: 'head', note, size, file: 'checkpoint' };
+    yield { kind: 'head', note, size, file: 'checkpoint', sampled: false };
   }
 
   async tile(level: number, n: number, width: number): Promise<Uint8Array | null> {
-    const bytes = await readWhole(this.#files, `${this.#path}/${tilePath({ level, n, width })}`);
-    return bytes === null || bytes.length !== width * HASH_BYTES ? null : bytes;
+    // The tile of a smaller tree is the beginning of the one that is here.
+    const own = Math.min(TILE_WIDTH, countAt(level, this.#facts.size) - n * TILE_WIDTH);
+    if (own < width) return null;
+    const bytes = await readWhole(this.#files, `${this.#path}/${tilePath({ level, n, width: own })}`);
+    return bytes === null || bytes.length !== own * HASH_BYTES ? null : bytes.subarray(0, width * HASH_BYTES);
   }
 
   tileFile(level: number, n: number, width: number): string {
@@ -106,8 +109,12 @@ class ExportCopy implements Copy {
 
   async *leftovers(): AsyncGenerator<FindingPiece> {
     const names = (await this.#files.list(this.#path)) ?? [];
-    if (names.includes('unfinished')) yield extra('unfinished', 'says that an export into this directory was interrupted');
-    for (const name of names) if (!KNOWN.includes(name)) yield extra(name, 'is no file of an export');
+    if (names.includes('unfinished')) {
+      // Files of the next head may be there too, whole or not.
+      yield extra('unfinished', 'says that an export into this directory was interrupted, or runs');
+      return;
+    }
+    for (const name of names) if (!KNOWN.includes(name) && !name.endsWith('.tmp')) yield extra(name, 'is no file of an export');
     for (const name of (await this.#files.list(`${this.#path}/checkpoints`)) ?? []) {
       if (parseSize(name) === null) yield extra(`checkpoints/${name}`, 'is not named by the size of a head');
     }
@@ -152,7 +159,7 @@ class ExportCopy implements Copy {
   async *#older(size: number): AsyncGenerator<HeadPiece> {
     const file = `checkpoints/${size}`;
     const note = await readWhole(this.#files, `${this.#path}/${file}`);
-    if (note !== null) yield { kind: 'head', note, size: claimedSize(note), file };
+    if (note !== null) yield { kind: 'head', note, size: claimedSize(note), file, sampled: false };
   }
 
   async #historySizes(): Promise<number[]> {

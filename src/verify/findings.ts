@@ -61,8 +61,7 @@ export const FINDINGS = {
     action: 'Restore the file from another copy and verify again. Where it happens again, test the disk.',
   },
   WRITE_UNFINISHED: {
-    means:
-      'Bytes behind the last whole entry are from a write that a crash or a kill cut short, or somebody added them. Nobody was told that they are kept.',
+    means: 'Bytes behind the last whole entry are from a write that was cut short, which nobody was told of; or somebody added them.',
     action: 'Start the log once, which removes an unfinished write, and verify again.',
   },
   HASH_CHANGED: {

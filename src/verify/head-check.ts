@@ -55,8 +55,8 @@ export class HeadCheck {
     this.#findings = findings;
   }
 
-  /** Checks a head. `tree` has its entries, or will never have them. `always`: its signature is not one of many. */
-  async check(note: Uint8Array, file: string, tree: ComputedTree, always = false): Promise<void> {
+  /** Checks a head. `tree` has its entries, or will never have them. `sampled`: its signature may be one of many. */
+  async check(note: Uint8Array, file: string, tree: ComputedTree, sampled: boolean): Promise<void> {
     const parsed = this.#parse(note, file);
     if (parsed === null) return;
     const { checkpoint } = parsed;
@@ -64,7 +64,7 @@ export class HeadCheck {
     const matches = root === checkpoint.root;
     const rotated = this.#chain.rotatedWithin(this.#before, checkpoint.size);
     this.#before = Math.max(this.#before, checkpoint.size);
-    if (!always && matches && !rotated && checkpoint.size < this.#lastSize + SIGNATURE_EVERY) {
+    if (sampled && matches && !rotated && checkpoint.size < this.#lastSize + SIGNATURE_EVERY) {
       this.counts.heads += 1;
       this.#skipped = { note, file };
       return;
@@ -82,12 +82,12 @@ export class HeadCheck {
     if (this.#skipped !== null) {
       const { note, file } = this.#skipped;
       this.counts.heads -= 1;
-      await this.check(note, file, tree, true);
+      await this.check(note, file, tree, false);
     }
     const strangers = this.#strangers;
     this.#strangers = new Map();
     for (const { note, file } of strangers.values()) {
-      await this.check(note, file, tree, true);
+      await this.check(note, file, tree, false);
     }
     for (const [names, { file }] of this.#strangers) {
       this.#findings.add('KEY_UNKNOWN', `${file} is signed by ${names}, and none of these keys is known`, { file });
@@ -108,11 +108,8 @@ export class HeadCheck {
   #checkExpected({ checkpoint, file, signatures }: SignedHead): void {
     const expected = this.#chain.expected(checkpoint.size);
     if (expected === null || signatures.some(({ key }) => formatVerifierKey(key) === formatVerifierKey(expected))) return;
-    this.#findings.add(
-      'KEY_REPLACED',
-      `the head of ${checkpoint.size} entries in ${file} is not signed by ${expected.name} (${expected.id}), which was the key of the log by then`,
-      { file },
-    );
+    const key = `${expected.name} (${expected.id}), which was the key of the log by then`;
+    this.#findings.add('KEY_REPLACED', `the head of ${checkpoint.size} entries in ${file} is not signed by ${key}`, { file });
   }
 
   #parse(note: Uint8Array, file: string): { readonly note: Note; readonly checkpoint: Checkpoint } | null {

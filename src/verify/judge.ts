@@ -102,7 +102,7 @@ function judgeBeginning(copy: Copy, { beginning, prunedThrough, brokenAt, findin
       file,
     });
   } else if (brokenAt !== null && brokenAt < beginning) {
-    const message = `the hashes of the entries that retention removed, below ${beginning}, are not all there, so that no head can be compared`;
+    const message = `hashes of the entries below ${beginning}, which retention removed, are not there, so that no head can be compared`;
     findings.add('FILE_MISSING', message, { index: brokenAt, file: copy.tileFile(0, Math.floor(brokenAt / 256), 256) });
   }
 }
@@ -110,7 +110,8 @@ function judgeBeginning(copy: Copy, { beginning, prunedThrough, brokenAt, findin
 function judgeTail(copy: Copy, { heads, size, brokenAt, findings }: Seen, newest: SignedHead | null): void {
   const { largest, contradicted } = heads;
   if (largest !== null && largest.checkpoint.size > size) {
-    const message = `the head of ${headText(largest)} in ${largest.file} covers entries ${size} to ${largest.checkpoint.size - 1}, which are not there`;
+    const lost = `entries ${size} to ${largest.checkpoint.size - 1}`;
+    const message = `${lost} are not there, and the head of ${headText(largest)} in ${largest.file} covers them`;
     findings.add('CUT_OFF', message, { index: size, file: copy.entryFile(Math.max(0, size - 1)) });
   } else if (newest !== null && contradicted === null && brokenAt === null && newest.checkpoint.size < size && !copy.growing) {
     const { checkpoint } = newest;
@@ -136,7 +137,8 @@ function judgeWitnesses({ policy }: VerifyOptions, { findings }: Seen, newest: S
   const cosigners = newest.signatures.flatMap(({ key }) => (key.algorithm === 4 ? [key] : []));
   if (quorumMet(policy, cosigners)) return;
   const names = cosigners.map(({ name }) => name).join(', ');
-  const message = `the newest head, of ${headText(newest)}, is cosigned by ${names === '' ? 'nobody' : names}, which the policy does not take for enough`;
+  const by = names === '' ? 'nobody' : names;
+  const message = `the newest head, of ${headText(newest)}, is cosigned by ${by}, which is not enough for the policy`;
   findings.add('WITNESS_MISSING', message, { file: newest.file });
 }
 

@@ -8,7 +8,8 @@ interface Rotation {
 }
 
 /**
- * Which keys of the log are trusted: those that were given, and those that are tied to them by an entry `key.rotated` which a head of one of
+ * Which keys of the log are trusted: those that were given, and those that are tied to them by an entry `key.rotated` which a head of one
+ * of
  * the two keys covers. So whoever holds any one key can follow to the others, and nobody without a key can add one.
  */
 export class KeyChain {

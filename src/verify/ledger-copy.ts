@@ -11,7 +11,8 @@ import { listSegments, readBundleAgain, type SegmentName, type SegmentsPlace, Se
 export type OpenedCopy = { readonly ok: true; readonly copy: Copy } | { readonly ok: false; readonly finding: Finding };
 
 /**
- * Opens the directory of an embedded ledger, also beside the process that writes it: nothing is locked and nothing is changed. What is wrong
+ * Opens the directory of an embedded ledger, also beside the process that writes it: nothing is locked and nothing is changed. What is
+ * wrong
  * with `ledger.json` is a finding, because nothing else can be read then.
  */
 export async function openLedgerCopy(path: string, ports: { readonly files: Files; readonly clock: Clock }): Promise<OpenedCopy> {
@@ -99,7 +100,7 @@ export function headsOf(value: string, file: string): readonly HeadPiece[] {
     const { checkpoint } = JSON.parse(value) as { readonly checkpoint: unknown };
     if (typeof checkpoint !== 'string') return [];
     const note = new TextEncoder().encode(checkpoint);
-    return [{ kind: 'head', note, size: claimedSize(note), file }];
+    return [{ kind: 'head', note, size: claimedSize(note), file, sampled: true }];
   } catch {
     return [];
   }

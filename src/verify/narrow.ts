@@ -13,7 +13,8 @@ export interface Narrowed {
 }
 
 /**
- * Finds the lowest entry that differs from what was signed, by the hashes that the copy has stored: from the root downwards each pair of them is
+ * Finds the lowest entry that differs from what was signed, by the hashes that the copy has stored: from the root downwards each pair of
+ * them is
  * believed only when it adds up to the hash above it. Where stored hashes are missing or were changed too, what is left is a range.
  */
 export async function narrow(copy: Copy, tree: ComputedTree, head: { size: number; root: Hash }, from: number): Promise<Narrowed> {

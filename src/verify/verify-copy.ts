@@ -97,7 +97,7 @@ class Walk {
   readonly #order: OrderCheck;
   readonly #hashing: Hashing;
   /** Heads over entries that are not hashed yet, the smallest first. */
-  readonly #pending: (HeadPiece & { readonly always: boolean })[] = [];
+  readonly #pending: HeadPiece[] = [];
   readonly #damages: Damage[] = [];
   #size = 0;
   #beginning = 0;
@@ -118,14 +118,14 @@ class Walk {
       await this.#tiles.compareNewest(bundles.length / HASH_BYTES);
       await this.#checkPending(false);
     });
-    for (const head of options.heads) this.#await(head, true);
+    for (const head of options.heads) this.#await(head);
   }
 
   async take(piece: Piece): Promise<void> {
     if (piece.kind === 'entries') return this.#takeEntries(piece);
     if (piece.kind === 'gap') return this.#takeGap(piece);
     if (piece.kind === 'head') {
-      this.#await(piece, false);
+      this.#await(piece);
       return;
     }
     if (piece.covers === undefined) this.#findings.add(piece.code, piece.message, piece);
@@ -205,14 +205,14 @@ class Walk {
       const next = this.#pending[0];
       if (next === undefined || (!all && next.size > this.#tree.size)) return;
       this.#pending.shift();
-      await this.#heads.check(next.note, next.file, this.#tree, next.always);
+      await this.#heads.check(next.note, next.file, this.#tree, next.sampled);
     }
   }
 
-  #await(head: HeadPiece, always: boolean): void {
+  #await(head: HeadPiece): void {
     let place = this.#pending.length;
     while (place > 0 && (this.#pending[place - 1]?.size ?? 0) > head.size) place -= 1;
-    this.#pending.splice(place, 0, { ...head, always });
+    this.#pending.splice(place, 0, head);
   }
 
   #count(): Counted {

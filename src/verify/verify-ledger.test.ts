@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import { createSealedLedger, type SealedLedger, signedNote, type TestKey, testKey } from '../../test/doubles/sealed-ledger.ts';
+import type { NoteSigner } from '../../test/doubles/note-signer.ts';
+import { createSealedLedger, type SealedLedger, signedNote, testKey } from '../../test/doubles/sealed-ledger.ts';
 import type { Clock } from '../contracts/ports.ts';
 import { openPorts } from '../runtime/ports.ts';
 import type { HeadPiece } from './copy.ts';
@@ -20,7 +21,7 @@ const IMPATIENT: Clock = { ...ports.clock, sleep: () => Promise.resolve() };
 const key = testKey(1);
 const fresh = testKey(9, 'freshness');
 
-async function verifyLedger(path: string, keys: readonly TestKey[], more: Partial<VerifyOptions> = {}): Promise<Verification> {
+async function verifyLedger(path: string, keys: readonly NoteSigner[], more: Partial<VerifyOptions> = {}): Promise<Verification> {
   const opened = await openLedgerCopy(path, { files: ports.files, clock: IMPATIENT });
   if (!opened.ok) return unreadable('ledger', opened.finding, null);
   const options: VerifyOptions = {
@@ -42,7 +43,7 @@ async function verifyLedger(path: string, keys: readonly TestKey[], more: Partia
 
 function head(note: string, file = 'kept'): HeadPiece {
   const bytes = Buffer.from(note);
-  return { kind: 'head', note: bytes, size: claimedSize(bytes), file };
+  return { kind: 'head', note: bytes, size: claimedSize(bytes), file, sampled: false };
 }
 
 function codes({ findings }: Verification): string[] {
@@ -111,7 +112,7 @@ describe('heads and keys', () => {
       assert.deepEqual(codes(await verifyLedger(ledger.path, [testKey(2)])), ['KEY_UNKNOWN']);
       assert.deepEqual(codes(await verifyLedger(ledger.path, [])), ['KEY_UNKNOWN']);
       const result = await verifyLedger(ledger.path, [key], {
-        heads: [head((await signedNote(10, '\0'.repeat(32), [key])).replace('\n10\n', '\n9\n'))],
+        heads: [head(signedNote(10, '\0'.repeat(32), [key]).replace('\n10\n', '\n9\n'))],
       });
       assert.deepEqual(codes(result), ['HEAD_INVALID']);
     });
@@ -122,20 +123,20 @@ describe('heads and keys', () => {
     await withLedger(async (ledger) => {
       await ledger.append('app', 300);
       await ledger.seal([first]);
-      await ledger.control({ type: 'key.rotated', use: 'log', old: first.text, new: second.text });
+      await ledger.control({ type: 'key.rotated', use: 'log', old: first.verifierKey, new: second.verifierKey });
       await ledger.append('app', 5);
       await ledger.seal([first, second]);
       await ledger.append('app', 5_000);
       await ledger.seal([second]);
-      await ledger.control({ type: 'key.rotated', use: 'log', old: second.text, new: third.text });
+      await ledger.control({ type: 'key.rotated', use: 'log', old: second.verifierKey, new: third.verifierKey });
       await ledger.seal([second, third]);
       await ledger.append('app', 5);
       await ledger.seal([third]);
       await ledger.close();
       for (const known of [first, second, third]) {
         const result = await verifyLedger(ledger.path, [known]);
-        assert.deepEqual(result.findings, [], known.text);
-        assert.deepEqual(result.head?.signedBy, [third.text]);
+        assert.deepEqual(result.findings, [], known.verifierKey);
+        assert.deepEqual(result.head?.signedBy, [third.verifierKey]);
       }
     });
   });
@@ -145,7 +146,7 @@ describe('heads and keys', () => {
     await withLedger(async (ledger) => {
       await ledger.append('app', 300);
       await ledger.seal([old]);
-      await ledger.control({ type: 'key.rotated', use: 'log', old: old.text, new: next.text, lost: true });
+      await ledger.control({ type: 'key.rotated', use: 'log', old: old.verifierKey, new: next.verifierKey, lost: true });
       await ledger.seal([next]);
       await ledger.close();
       const result = await verifyLedger(ledger.path, [old]);
@@ -159,7 +160,7 @@ describe('heads and keys', () => {
     const [old, next] = [testKey(1), testKey(2)];
     await withLedger(async (ledger) => {
       await ledger.append('app', 300);
-      await ledger.control({ type: 'key.rotated', use: 'log', old: old.text, new: next.text });
+      await ledger.control({ type: 'key.rotated', use: 'log', old: old.verifierKey, new: next.verifierKey });
       await ledger.seal([old, next]);
       await ledger.append('app', 300);
       await ledger.seal([old]);

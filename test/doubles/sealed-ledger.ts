@@ -7,44 +7,26 @@ import type { EmbeddedOptions } from '../../src/ledger/embedded/options.ts';
 import { openDisk } from '../../src/runtime/disk.ts';
 import { openPorts } from '../../src/runtime/ports.ts';
 import { formatCheckpoint } from '../../src/tlog/checkpoint.ts';
-import { cosignatureMessage, encodeCosignature } from '../../src/tlog/cosignature.ts';
 import { type Edge, EMPTY_EDGE, growEdge, rootHash } from '../../src/tlog/edge.ts';
-import { encodeHash } from '../../src/tlog/hash.ts';
-import { parseVerifierKey, type VerifierKey } from '../../src/tlog/key.ts';
-import { formatNote, type NoteSignature } from '../../src/tlog/note.ts';
-import { sha256 } from '../../src/tree/grow.ts';
-import { makeSigningKey, openSigner } from '../../src/tree/signing-key.ts';
+import { encodeHash, type Hash } from '../../src/tlog/hash.ts';
+import { formatNote } from '../../src/tlog/note.ts';
+import { type NoteSigner, noteSigner, sha256 } from './note-signer.ts';
 
 /** The log of these tests. */
 export const ORIGIN = 'test.example/audit';
 
-/** A key pair of a test, and the line that it writes under a note. */
-export interface TestKey {
-  readonly text: string;
-  readonly key: VerifierKey;
-  line(note: string): Promise<NoteSignature>;
-}
-
 /** Makes a key from a number; `freshness` is a cosigner under a name of its own. */
-export function testKey(number: number, use: 'log' | 'freshness' = 'log', origin = ORIGIN): TestKey {
-  const signer = openSigner(makeSigningKey(origin, use, new Uint8Array(32).fill(number)), { origin, use, place: 'a test' });
-  const key = parseVerifierKey(sha256, signer.verifierKey);
-  return {
-    text: signer.verifierKey,
-    key,
-    async line(note) {
-      if (use === 'log') return { name: key.name, id: key.id, bytes: await signer.sign(Buffer.from(note)) };
-      const time = 1_796_000_000;
-      const signature = await signer.sign(cosignatureMessage(time, note));
-      return { name: key.name, id: key.id, bytes: encodeCosignature({ time, signature }) };
-    },
-  };
+export function testKey(number: number, use: 'log' | 'freshness' = 'log'): NoteSigner {
+  return use === 'log' ? noteSigner(ORIGIN, number) : noteSigner(`${ORIGIN}/freshness`, number, 4);
 }
 
 /** A note over a tree, signed by these keys. */
-export async function signedNote(size: number, root: string, keys: readonly TestKey[], origin = ORIGIN): Promise<string> {
-  const text = formatCheckpoint({ origin, size, root });
-  return formatNote(text, await Promise.all(keys.map((key) => key.line(text))));
+export function signedNote(size: number, root: Hash, keys: readonly NoteSigner[]): string {
+  const text = formatCheckpoint({ origin: ORIGIN, size, root });
+  return formatNote(
+    text,
+    keys.map((key) => key.sign(text)),
+  );
 }
 
 /** Entries one behind the other, of one source. */
@@ -66,7 +48,7 @@ export interface SealedLedger {
   /** Appends a control entry. */
   control(event: Readonly<Record<string, unknown>>): Promise<void>;
   /** Signs the head of everything that was appended, and records it. */
-  seal(keys: readonly TestKey[]): Promise<string>;
+  seal(keys: readonly NoteSigner[]): Promise<string>;
   close(): Promise<void>;
   /** Closes and removes everything. */
   remove(): Promise<void>;
@@ -109,7 +91,9 @@ export async function createSealedLedger(segmentBytes = 64 * 1_024): Promise<Sea
     const n = numbers.get(source) ?? 0;
     numbers.set(source, n + 1);
     const at = new Date(1_796_000_000_000 + entries.length).toISOString();
-    return `{"v":1,"source":"${source}","n":${n},"partition":null,"position":null,"received_at":"${at}","id":"${source}-${n}","schema":"json","event":${JSON.stringify(event)}}`;
+    const place = `"source":"${source}","n":${n},"partition":null,"position":null`;
+    const rest = `"received_at":"${at}","id":"${source}-${n}","schema":"json","event":${JSON.stringify(event)}`;
+    return `{"v":1,${place},${rest}}`;
   };
   const close = async (): Promise<void> => {
     if (open) await ledger.close();
@@ -129,7 +113,7 @@ export async function createSealedLedger(segmentBytes = 64 * 1_024): Promise<Sea
     control: (event) => appendLines({ source: 'waybill', entries: [line('waybill', event)] }),
     async seal(keys) {
       const root = rootHash(sha256, edge);
-      const checkpoint = await signedNote(edge.size, root, keys);
+      const checkpoint = signedNote(edge.size, root, keys);
       const value = JSON.stringify({ v: 1, size: edge.size, root: encodeHash(root), checkpoint, published: null });
       await ledger.register.set('tree.head', value, ledger.register.get('tree.head'));
       return checkpoint;
