@@ -78,6 +78,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   let current = config;
   const retention = startRetention({ ...core, ports, config: () => current, destinations: destinations.parts });
   opened.push(() => retention.close());
+  watchdog.watch(retention.failed);
   const scrubbing = startScrubbing(core, ports);
   opened.push(() => scrubbing.close());
   const space = await watchFreeSpace(config.ledger.path, ports);

@@ -42,6 +42,8 @@ export interface Retention {
   status(): RetentionStatus;
   /** Declares that the clock is right, so that age counts again. Answers whether that was in doubt. */
   confirmClock(): Promise<boolean>;
+  /** Resolves with the reason when it ended by a mistake of this program, and never otherwise. */
+  readonly failed: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -67,10 +69,12 @@ export function startRetention(options: RetentionOptions): Retention {
       }
     }
   };
+  const failed = Promise.withResolvers<Error>();
   const done = rounds().catch((error: unknown) => {
-    if (!stop.signal.aborted) ports.log.error('retention ended', { message: String(error) });
+    if (!stop.signal.aborted) failed.resolve(error instanceof Error ? error : new Error(String(error)));
   });
   return {
+    failed: failed.promise,
     status: () => round.status(),
     async confirmClock() {
       const doubt = intake.clockDoubt();

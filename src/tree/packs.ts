@@ -21,8 +21,8 @@ export class Packs {
   readonly #origin: string;
   /** The least recently used one is the first. */
   readonly #open = new Map<string, Pack>();
-  /** Whether a file was made since the names were flushed. */
-  #named = false;
+  /** Whether a name may not be durable: a file was made, by this process or by one that died before it flushed the names. */
+  #named = true;
   #turn: Promise<unknown> = Promise.resolve();
 
   /** `origin` is the name of the log: a file of another one is not used. The directory exists. */

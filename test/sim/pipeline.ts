@@ -4,19 +4,18 @@ import type { Ledger, Run } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
 import type { Destination } from '../../src/delivery/destination.ts';
-import type { NamedSource } from '../../src/intake/names.ts';
 import { type Intake, openIntake } from '../../src/intake/sequencer.ts';
+import type { SourceRules } from '../../src/intake/sequencer-submission.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
 import { openIdentities } from '../../src/ledger/identities/identities.ts';
 import { identityJobs } from '../../src/ledger/identities/jobs.ts';
-import { takeOverNames } from '../../src/pipeline/take-over-names.ts';
 import { openTree, type Tree } from '../../src/tree/follower.ts';
 import { treeJobs } from '../../src/tree/grow.ts';
+import type { Chance } from './chance.ts';
 import type { Configuration, DestinationSettings } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { KnownTaken } from './known.ts';
 import type { LedgerWatch } from './ledger-check.ts';
-import { baseOf, type Naming } from './naming.ts';
 import { backgroundOf, pass, portsOf } from './process.ts';
 import type { PushRequest, PushResult } from './producer.ts';
 import type { PullOrigin } from './pull-origin.ts';
@@ -46,7 +45,6 @@ export interface LifeParts {
   readonly watch: LedgerWatch;
   readonly heads: TreeWatch;
   readonly configuration: Configuration;
-  readonly naming: Naming;
 }
 
 /** The whole pipeline, open in one life of the process. */
@@ -63,8 +61,6 @@ export interface OpenPipeline {
   confirmClock(): Promise<unknown>;
   /** Goes over to other settings, which fails when `fails` says so. */
   reload(settings: DestinationSettings, fails: boolean): Promise<void>;
-  /** Goes over to other names of sources, which fails when `fails` says so. */
-  rename(named: readonly NamedSource[], fails: boolean): Promise<void>;
   /** A sequencer that believes in a size that it looked at a while ago: it must be fenced. */
   appendLate(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -98,13 +94,15 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const ledger = await openEmbeddedLedger(ledgerOptions(plan, limitBytes), ports);
   watch.opened(ledger.size());
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
-  const tree = await openTree('/data/tree', ledger, ports);
-  const named = parts.naming.all();
-  const sources = new Map(sourcesOf(plan, named).map((source) => [source.name, source]));
+  for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
+  const tree = await openTree('/data/tree', ledger, ports, { storeEvery: plan.memtableEntries });
+  const sources = new Map([
+    ...plan.push.map(({ name, schema }) => [name, { schema, idField: schema === 'json' ? 'id' : null, onInvalid: 'refuse' }] as const),
+    ...plan.pull.map(({ name, identified }) => [name, { schema: 'json', idField: identified ? 'id' : null, onInvalid: 'refuse' }] as const),
+  ]);
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
   const stop = new AbortController();
-  await takeOverFile(parts, intake, named);
-  const running = await startParts({ ...parts, ledger, intake, ports }, named, limitBytes);
+  const running = await startParts({ ...parts, ledger, intake, ports }, [...sources].map(sourceConfig), limitBytes);
   const destinations = running.destinations.parts;
   const retention = watchedRetention({ ...parts, ledger, identities, tree, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();
@@ -113,9 +111,9 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   return {
     ledger,
     destinations,
-    failed: Promise.race([ledger.failed, intake.failed, tree.failed, running.failed]),
+    failed: Promise.race([ledger.failed, intake.failed, tree.failed, retention.failed, running.failed]),
     async submit(request, signal) {
-      const answer = submit(intake, running.named(), request, signal);
+      const answer = submit(intake, request, signal);
       requests.add(answer);
       try {
         return await answer;
@@ -126,7 +124,6 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     acknowledged: (name) => parts.known.below(name),
     confirmClock: () => retention.confirmClock(),
     reload: (settings, fails) => running.reload(settings, fails),
-    rename: (others, fails) => running.rename(others, fails),
     appendLate: (ms) => appendLate(parts, ledger, ms),
     async close() {
       stop.abort(new Error('the process ends'));
@@ -143,47 +140,14 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   };
 }
 
-/** The sources under the names that the operator's file gives them. */
-export function sourcesOf({ push, pull }: Plan, named: readonly NamedSource[]): readonly SourceConfig[] {
-  return named.map(({ name, renamedFrom }) => {
-    const base = baseOf(name);
-    const sent = push.find((source) => source.name === base);
-    const read = pull.find((source) => source.name === base);
-    const schema = sent?.schema ?? 'json';
-    const idField = schema === 'json' && read?.identified !== false ? 'id' : null;
-    return { name, type: 'model', schema, idField, onInvalid: 'refuse', gapAfterMs: GAP_AFTER_MS, rate: null, renamedFrom, settings: null };
-  });
+function sourceConfig([name, { schema, idField, onInvalid }]: readonly [string, SourceRules]): SourceConfig {
+  return { name, type: 'model', schema, idField, onInvalid, gapAfterMs: GAP_AFTER_MS, rate: null, renamedFrom: null, settings: null };
 }
 
-/** Takes the names of the file over. Whoever looks after the process writes what it says where they cannot be had. */
-async function takeOverFile({ naming }: LifeParts, intake: Intake, named: readonly NamedSource[]): Promise<void> {
-  try {
-    await takeOverNames(intake, named);
-  } catch (error) {
-    if (isWaybillError(error) && error.code === 'RENAME_REFUSED' && !naming.correct(error.message))
-      throw new Error(`names that must be had were refused: ${error.message}`, { cause: error });
-    throw error;
-  }
-  naming.took(named);
-}
-
-/** What the API does with a request. Its sender knows the name of now, or, while that changes, the one of before. */
-async function submit(intake: Intake, named: readonly NamedSource[], request: PushRequest, signal: AbortSignal): Promise<PushResult> {
-  const known = named.find(({ name }) => baseOf(name) === request.source)?.name ?? request.source;
-  const check = (name: string) => ({ source: name, checked: intake.check(name, Buffer.from(request.body), 'lines') });
-  const { source, checked } = attempted(() => check(known)) ?? check(intake.names.current(known));
-  const { partial, idempotencyKey } = request;
+async function submit(intake: Intake, request: PushRequest, signal: AbortSignal): Promise<PushResult> {
+  const checked = intake.check(request.source, Buffer.from(request.body), 'lines');
+  const { source, partial, idempotencyKey } = request;
   return intake.submit({ source, checked, partial, ...(idempotencyKey === null ? {} : { idempotencyKey }) }, signal);
-}
-
-/** What a check says, or `null` where there is no source of this name. */
-function attempted<Out>(check: () => Out): Out | null {
-  try {
-    return check();
-  } catch (error) {
-    if (isWaybillError(error) && error.code === 'SOURCE_UNKNOWN') return null;
-    throw error;
-  }
 }
 
 /** Reads what becomes durable, from an index that is never the same, looks at the tree, and shows both to the watches. */
@@ -199,10 +163,23 @@ async function audit(ledger: Ledger, tree: Tree, { world, life, watch, heads }: 
       from += batch.count;
       await pass(world, life, chance.logarithmic(1, 200));
       heads.head(tree.head());
+      await showTile(tree, heads, chance);
     }
   } catch (error) {
     if (!signal.aborted && !isWaybillError(error)) throw error;
   }
+}
+
+/** Asks for some tile, which may be a full one or not, and as it was when the tree was smaller. */
+async function showTile(tree: Tree, heads: TreeWatch, chance: Chance): Promise<void> {
+  const size = tree.size();
+  const level = size >= 256 && chance.hit(0.3) ? 1 : 0;
+  const hashes = Math.floor(size / 256 ** level);
+  if (hashes === 0) return;
+  const n = Math.floor(chance.int(0, hashes - 1) / 256);
+  const width = chance.int(1, Math.min(256, hashes - 256 * n));
+  const bytes = await tree.tile(level, n, width);
+  if (bytes !== null) heads.tile(level, n, bytes);
 }
 
 async function appendLate({ world, life }: LifeParts, ledger: Ledger, ms: number): Promise<void> {
