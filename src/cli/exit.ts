@@ -12,6 +12,7 @@ const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   KEYS_MISSING: EXIT.configuration,
   KEYS_EXPOSED: EXIT.configuration,
   KEY_INVALID: EXIT.configuration,
+  KEY_FOREIGN: EXIT.configuration,
   NOT_RUNNING: EXIT.notRunning,
 };
 

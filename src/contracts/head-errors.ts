@@ -20,6 +20,12 @@ export const HEAD_CODES = {
     action:
       'Nothing was changed. Put the right key there, or give this log a directory of its own with `ledger.keys` and run `waybill init`.',
   },
+  KEY_FOREIGN: {
+    remedy: 'halt',
+    means: 'The private key that is there is another one than the key that signs this log.',
+    action:
+      'Nothing was signed. Put the key back that the message names first, from its copy. To go over to another key, run `waybill key rotate`.',
+  },
   SIGNING_FAILED: {
     remedy: 'retry',
     means: 'The key of the log could not be reached, so there are no newer heads. Events are accepted and delivered as before.',

@@ -1,0 +1,260 @@
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
+import type { Heads, LogKey, PublishedHead, TreeHashes } from '../contracts/heads.ts';
+import type { Ledger } from '../contracts/ledger.ts';
+import type { Ports } from '../contracts/ports.ts';
+import { asSize } from '../contracts/units.ts';
+import { TlogError } from '../tlog/error.ts';
+import { HeadBoard } from './head-board.ts';
+import { freshAt, headOf, noteOf, signHead, verifyHead, withLines } from './head-note.ts';
+import { type HeadRecord, type KeyRanges, readHead, readKeys, recordHead, recordKeys } from './head-register.ts';
+import type { LogSigners } from './key-store.ts';
+
+/** How long nothing may be new before the newest head is made fresh. */
+const FRESH_MS = 60_000;
+/** How often the tree is looked at while it has not got as far as it has to. */
+const LOOK_MS = 25;
+/** The longest pause before a head that could not be published is tried again. */
+const RETRY_MS = 10_000;
+/** How long a stop waits for the tree, so that what was accepted last is under a head. */
+const SEAL_MS = 2_000;
+
+/** What heads are made of. */
+export interface HeadsOptions {
+  readonly ledger: Pick<Ledger, 'origin' | 'size' | 'waitBeyond' | 'register'>;
+  readonly tree: Pick<TreeHashes, 'size' | 'root'>;
+  readonly signers: LogSigners;
+  readonly ports: Pick<Ports, 'clock' | 'log'>;
+  /** How long there is no other head after one, while entries come in. */
+  readonly publishMs: number;
+  /** Is told of every head with entries that were under none before. */
+  readonly onPublished?: (head: PublishedHead, before: PublishedHead | null) => void;
+}
+
+/** Heads as an operator sees them. */
+export interface HeadsStatus {
+  readonly published: { readonly size: number; readonly root: string; readonly at: string } | null;
+  readonly keys: readonly { readonly verifier_key: string; readonly from: number; readonly through: number | null }[];
+  readonly freshness_key: string;
+  /** Why there is no newer head; `null` while all is well. */
+  readonly fault: { readonly code: string; readonly message: string; readonly action: string } | null;
+}
+
+/** Heads that are published. */
+export interface OpenHeads extends Heads {
+  status(): HeadsStatus;
+  /** Resolves with the reason once the recorded head and the tree do not agree, and never otherwise: nothing was signed then. */
+  readonly failed: Promise<Error>;
+  /** Publishes a last head over everything that is durable, as far as that can be done soon, and stops. */
+  close(): Promise<void>;
+}
+
+/**
+ * Signs, records and publishes the heads of the tree, in this order and off the acknowledgement path. Rejects with `LEDGER_REWOUND` when the
+ * recorded head has more entries than the ledger, with `LEDGER_CORRUPT` when it is another one than the tree has, and with `KEY_FOREIGN`.
+ * A tree that has not got as far as the recorded head is compared with it as soon as it has, before anything is signed.
+ */
+export async function openHeads(options: HeadsOptions): Promise<OpenHeads> {
+  const { ledger, tree, signers } = options;
+  const recorded = readHead(ledger.register);
+  if (recorded !== null && recorded.size > ledger.size()) {
+    throw new WaybillError('LEDGER_REWOUND', `a head over ${recorded.size} entries was signed, and the ledger has ${ledger.size()}`);
+  }
+  const ranges = await rangesFor(readKeys(ledger.register), signers, ledger.register);
+  if (recorded !== null) {
+    verifyRecorded(recorded, ranges);
+    if (tree.size() >= recorded.size) await compare(recorded, tree);
+  }
+  return new Publisher(options, recorded, ranges);
+}
+
+class Publisher implements OpenHeads {
+  readonly #options: HeadsOptions;
+  readonly #board = new HeadBoard();
+  readonly #failed = Promise.withResolvers<Error>();
+  readonly failed: Promise<Error> = this.#failed.promise;
+  readonly #running: Promise<void>;
+  #signed: HeadRecord | null;
+  #ranges: KeyRanges;
+  #fault: WaybillError | null = null;
+  #resumed = false;
+  #closing = false;
+  /** Ends what is waited for now. */
+  #wake: (() => void) | null = null;
+  #turnAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HeadsOptions, recorded: HeadRecord | null, ranges: KeyRanges) {
+    this.#options = options;
+    this.#signed = recorded;
+    this.#ranges = ranges;
+    this.#running = this.#run().catch((error: unknown) => {
+      this.#failed.resolve(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+
+  published(): PublishedHead | null {
+    return this.#board.published();
+  }
+
+  waitCovering(...[size, signal]: Parameters<Heads['waitCovering']>): Promise<PublishedHead> {
+    return this.#board.waitCovering(size, signal);
+  }
+
+  waitNewer(...[seen, signal]: Parameters<Heads['waitNewer']>): Promise<PublishedHead> {
+    return this.#board.waitNewer(seen, signal);
+  }
+
+  keys(): readonly LogKey[] {
+    return this.#ranges.log;
+  }
+
+  status(): HeadsStatus {
+    const head = this.#board.published();
+    const fault = this.#fault;
+    return {
+      published: head === null ? null : { size: head.size, root: head.root, at: new Date(head.at).toISOString() },
+      keys: this.#ranges.log.map(({ verifierKey, from, through }) => ({ verifier_key: verifierKey, from, through })),
+      freshness_key: this.#options.signers.freshness.verifierKey,
+      fault: fault === null ? null : { code: fault.code, message: fault.message, action: fault.action },
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#wake?.();
+    await this.#running;
+    const { ledger, tree, ports } = this.#options;
+    if (!this.#resumed || this.#fault !== null) return;
+    const until = ports.clock.monotonic() + SEAL_MS;
+    while (tree.size() < ledger.size() && ports.clock.monotonic() < until) await ports.clock.sleep(LOOK_MS);
+    if (tree.size() > (this.#signed?.size ?? -1)) await this.#attempt();
+  }
+
+  async #run(): Promise<void> {
+    await this.#resume();
+    let failures = 0;
+    while (!this.#closing) {
+      this.#turnAt = this.#options.ports.clock.monotonic();
+      failures = (await this.#attempt()) ? 0 : failures + 1;
+      if (failures === 0) await this.#waitForWork();
+      else await this.#wait(Math.min(RETRY_MS, this.#options.publishMs * 2 ** failures));
+    }
+  }
+
+  /** Publishes what was recorded, once the tree has shown that it is still the same. */
+  async #resume(): Promise<void> {
+    const recorded = this.#signed;
+    if (recorded !== null) {
+      while (this.#options.tree.size() < recorded.size) {
+        await this.#wait(LOOK_MS);
+        if (this.#closing) return;
+      }
+      await compare(recorded, this.#options.tree);
+      const last = recorded.complete ? recorded.checkpoint : recorded.published;
+      if (last !== null) this.#publish(last);
+    }
+    this.#resumed = true;
+  }
+
+  /** One head. Answers whether it was published; if not, why is told, and it is tried again. */
+  async #attempt(): Promise<boolean> {
+    try {
+      await this.#turn();
+      if (this.#fault !== null) this.#options.ports.log.info('heads are published again');
+      this.#fault = null;
+      return true;
+    } catch (error) {
+      if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
+      const { code, message } = error;
+      if (this.#fault?.code !== code) this.#options.ports.log.warn('no newer head can be published', { code, message });
+      this.#fault = error;
+      return false;
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { ledger, tree, signers, ports } = this.#options;
+    const size = tree.size();
+    const root = await tree.root(size);
+    const unsigned = { origin: ledger.origin, size, root };
+    const fresh = await signHead(unsigned, { log: [signers.log], freshness: signers.freshness }, ports.clock.now());
+    const before = this.#signed;
+    const checkpoint = before?.size === size ? withLines(before.checkpoint, noteOf(fresh).signatures) : fresh;
+    await this.#record({ size, root, checkpoint, complete: true, published: null });
+    this.#publish(checkpoint);
+  }
+
+  async #record(record: HeadRecord): Promise<void> {
+    await recordHead(this.#options.ledger.register, record);
+    this.#signed = record;
+  }
+
+  #publish(checkpoint: string): void {
+    const before = this.#board.published();
+    const { size, root } = headOf(checkpoint);
+    const at = freshAt(checkpoint, this.#options.signers.freshness.verifierKey) ?? 0;
+    const head = { size: asSize(size), root, checkpoint, at };
+    this.#board.publish(head);
+    if (size > (before?.size ?? 0)) this.#options.onPublished?.(head, before);
+  }
+
+  /** Resolves when the tree has what is under no head, and the last one is long enough ago; or when the last one has to be made fresh. */
+  async #waitForWork(): Promise<void> {
+    const { ledger, tree, publishMs, ports } = this.#options;
+    const size = this.#signed?.size ?? 0;
+    const freshAgain = this.#turnAt + FRESH_MS;
+    await this.#wait(freshAgain - ports.clock.monotonic(), (signal) => ledger.waitBeyond(asSize(size), signal));
+    await this.#wait(this.#turnAt + publishMs - ports.clock.monotonic());
+    while (!this.#closing && tree.size() <= size && ports.clock.monotonic() < freshAgain) await this.#wait(LOOK_MS);
+  }
+
+  /** Waits for so long, or until something has happened, or until the end. */
+  async #wait(ms: number, something?: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+    if (ms <= 0 || this.#closing) return;
+    const over = new AbortController();
+    this.#wake = () => over.abort(new Error('nobody waits any more'));
+    const all = [this.#options.ports.clock.sleep(ms, over.signal), ...(something === undefined ? [] : [something(over.signal)])];
+    await Promise.race(all).catch((error: unknown) => {
+      if (!over.signal.aborted) throw error;
+    });
+    this.#wake = null;
+    over.abort(new Error('nobody waits any more'));
+    await Promise.allSettled(all);
+  }
+}
+
+/** The ranges of the keys with the keys of now: the first ones are believed, others have to be known. */
+async function rangesFor(known: KeyRanges, { log, freshness }: LogSigners, register: Ledger['register']): Promise<KeyRanges> {
+  const newest = known.log.at(-1);
+  if (newest === undefined) {
+    const first = (verifierKey: string): LogKey => ({ verifierKey, from: asSize(0), through: null });
+    const ranges = { log: [first(log.verifierKey)], freshness: [first(freshness.verifierKey)] };
+    await recordKeys(register, ranges);
+    return ranges;
+  }
+  if (newest.verifierKey === log.verifierKey) return known;
+  throw new WaybillError('KEY_FOREIGN', `this log is signed with ${newest.verifierKey}, and the key that is there is ${log.verifierKey}`);
+}
+
+function verifyRecorded({ size, root, checkpoint }: HeadRecord, { log }: KeyRanges): void {
+  try {
+    verifyHead(
+      checkpoint,
+      log.map(({ verifierKey }) => verifierKey),
+    );
+    const head = headOf(checkpoint);
+    if (head.size === size && head.root === root) return;
+  } catch (error) {
+    if (!(error instanceof TlogError)) throw error;
+  }
+  throw new WaybillError('LEDGER_CORRUPT', `the head over ${size} entries that the ledger has recorded is not signed by its keys`);
+}
+
+/** Compares the recorded head with the tree, which has at least as many entries. Rejects with `LEDGER_CORRUPT`. */
+async function compare({ size, root }: HeadRecord, tree: HeadsOptions['tree']): Promise<void> {
+  const found = await tree.root(asSize(size));
+  if (found === root) return;
+  throw new WaybillError(
+    'LEDGER_CORRUPT',
+    `the root over the first ${size} entries is ${found}, and ${root} was signed: entries were changed`,
+  );
+}
