@@ -16,6 +16,8 @@ export interface MetricFacts {
   readonly status: StatusView;
   /** How long ago the entry was received that a destination needs next, in seconds; 0 where nothing waits. */
   readonly lagSeconds: ReadonlyMap<string, number>;
+  /** How long ago the published head was last signed or made fresh, in seconds; `null` before the first. */
+  readonly headAgeSeconds: number | null;
   readonly streams: number;
 }
 
@@ -48,6 +50,12 @@ export const COUNTED = {
     'destination',
     'code',
   ]),
+  publishSeconds: counted(
+    'histogram',
+    'waybill_head_publish_seconds',
+    'Time from when the oldest entry that was under no head was received until a signed head over it was published.',
+    [],
+  ),
   halts: counted('counter', 'waybill_destination_halts_total', 'How often the destination stopped for a person since the start, by code.', [
     'destination',
     'code',
@@ -83,6 +91,19 @@ export const READ: readonly ReadMetric[] = [
     },
   ),
   ofProcess('waybill_ledger_damaged', '1 while the check of older segments finds damage.', ({ status }) => (status.ledger.damage ? 1 : 0)),
+  ofProcess(
+    'waybill_head_size',
+    'Entries under the signed head that was published last.',
+    ({ status }) => status.ledger.heads?.published?.size,
+  ),
+  ofProcess(
+    'waybill_head_age_seconds',
+    'How long ago it was signed or made fresh; absent before the first.',
+    (facts) => facts.headAgeSeconds,
+  ),
+  ofProcess('waybill_head_fault', '1 while no newer head can be published.', ({ status }) =>
+    status.ledger.heads ? Number(status.ledger.heads.fault !== null) : null,
+  ),
   ofProcess('waybill_refused_bytes', 'Bytes of kept events that could not become entries.', ({ status }) => status.refused_bytes),
   ofProcess('waybill_reload_failed', '1 while the last reload of the configuration failed; absent before the first.', ({ status }) =>
     status.reload ? Number(!status.reload.ok) : null,

@@ -42,6 +42,7 @@ describe('metrics', () => {
     observers.attempted({ ...ATTEMPT, replay: false, code: null, ageMs: 70 });
     observers.attempted({ ...ATTEMPT, replay: true, code: null, ageMs: 86_400_000 });
     observers.halted({ destination: 'archive', code: 'SINK_UNAUTHORIZED' });
+    observers.published({ size: 1, ms: 120 });
     await post('{"id":"a"}');
     const lines = (await send('/metrics')).text.split('\n');
     for (const line of [
@@ -52,6 +53,8 @@ describe('metrics', () => {
       'waybill_destination_failures_total{destination="archive",code="SINK_UNREACHABLE"} 1',
       'waybill_destination_halts_total{destination="archive",code="SINK_UNAUTHORIZED"} 1',
       'waybill_source_accept_seconds_count{source="app"} 1',
+      'waybill_head_publish_seconds_bucket{le="0.1"} 0',
+      'waybill_head_publish_seconds_bucket{le="0.15"} 1',
     ]) {
       assert.ok(lines.includes(line), `${line} in\n${lines.join('\n')}`);
     }

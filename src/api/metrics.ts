@@ -41,6 +41,9 @@ const REQUEST_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /** In seconds, from a destination in the same machine to one that was down over night. */
 const DELIVERY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400];
 
+/** In seconds, about the interval of heads, and what waits for a witness. */
+const PUBLISH_BUCKETS = [0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3_600];
+
 /** Makes the metrics. */
 export function createMetrics(parts: MetricsParts): Metrics {
   const registry = new Registry();
@@ -52,6 +55,7 @@ export function createMetrics(parts: MetricsParts): Metrics {
   const acceptSeconds = new Histogram({ ...settingsOf(COUNTED.acceptSeconds), buckets: REQUEST_BUCKETS, registers });
   const deliverySeconds = new Histogram({ ...settingsOf(COUNTED.deliverySeconds), buckets: DELIVERY_BUCKETS, registers });
   const attemptSeconds = new Histogram({ ...settingsOf(COUNTED.attemptSeconds), buckets: DELIVERY_BUCKETS, registers });
+  const publishSeconds = new Histogram({ ...settingsOf(COUNTED.publishSeconds), buckets: PUBLISH_BUCKETS, registers });
   const gauges = READ.map((metric) => ({ metric, gauge: readMetric(metric, registry) }));
   return {
     answered(route, status, ms) {
@@ -68,6 +72,9 @@ export function createMetrics(parts: MetricsParts): Metrics {
     },
     halted({ destination, code }) {
       halts.inc({ destination, code });
+    },
+    published({ ms }) {
+      publishSeconds.observe(ms / 1_000);
     },
     async answer({ query }) {
       onlyKnown(query, []);
@@ -104,7 +111,9 @@ async function readFacts({ status: look, ledger, clock, streams }: MetricsParts)
       return receivedAt === null ? [] : ([[name, Math.max(0, now - receivedAt) / 1_000]] as const);
     }),
   );
-  return { status, lagSeconds: new Map(lags.flat()), streams: streams() };
+  const published = status.ledger.heads?.published ?? null;
+  const headAgeSeconds = published === null ? null : Math.max(0, now - Date.parse(published.at)) / 1_000;
+  return { status, lagSeconds: new Map(lags.flat()), headAgeSeconds, streams: streams() };
 }
 
 /** When an entry was received; `null` where it cannot be read, which other metrics tell of. */

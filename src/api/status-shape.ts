@@ -85,7 +85,30 @@ const ledger = z.object({
   beginning: whole('The oldest index that can still be read.'),
   head: z
     .object({ size: whole('Over how many entries.'), root: z.string().describe('The root hash.') })
-    .describe('The newest head of the tree.'),
+    .describe('The newest head of the tree, signed or not.'),
+  heads: z
+    .object({
+      published: z
+        .object({
+          size: whole('Over how many entries.'),
+          root: z.string().describe('The root hash.'),
+          at: z.string().describe('When it was last signed or made fresh, in RFC 3339.'),
+        })
+        .nullable()
+        .describe('The newest one that was published.'),
+      keys: z
+        .array(
+          z.object({
+            verifier_key: z.string().describe('The public key as C2SP signed-note writes it.'),
+            from: whole('The smallest size that it signed.'),
+            through: whole('The largest one; `null` while it is in use.').nullable(),
+          }),
+        )
+        .describe('The keys that ever signed heads of this log, the newest last.'),
+      freshness_key: z.string().describe('The public key that says with the time that a head is still the newest.'),
+      fault: failure.nullable().describe('Why there is no newer one.'),
+    })
+    .describe('The heads of the tree that were signed.'),
   bytes: z
     .object({
       used: whole('What the ledger takes.'),

@@ -40,6 +40,10 @@ export interface LedgerView {
   readonly bytes?: { readonly used: number; readonly limit: number | null; readonly free: number | null };
   readonly days_left?: number | null;
   readonly damage?: string | null;
+  readonly heads?: {
+    readonly published: { readonly size: number; readonly at: string } | null;
+    readonly fault: { readonly code: string } | null;
+  };
 }
 
 /** What `GET /v1/status` answers. Whoever makes it may add more. */

@@ -25,6 +25,13 @@ const view = z.looseObject({
     origin: z.string(),
     durable: z.int(),
     head: z.looseObject({ size: z.int(), root: z.string() }).nullish(),
+    heads: z
+      .looseObject({
+        published: z.looseObject({ size: z.int(), root: z.string(), at: z.string() }).nullable(),
+        keys: z.array(z.looseObject({ verifier_key: z.string() })),
+        fault: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullable(),
+      })
+      .nullish(),
     bytes: z.looseObject({ used: z.number() }).nullish(),
     damage: z.string().nullish(),
     beginning: z.int().nullish(),

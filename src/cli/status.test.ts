@@ -28,7 +28,7 @@ const STATUS = {
 test('a status names what is durable, where every destination is, and what leads on', () => {
   assert.deepEqual(statusLines(readStatus(STATUS)), [
     'ledger acme.example/audit: 1,234 entries, 3 MiB on disk',
-    'tree: root abc= over 1,200 entries',
+    'tree: root abc= over 1,200 entries, not signed yet',
     'sources: app, old',
     '',
     'DESTINATION  STATE    CURSOR    LAG',
@@ -54,4 +54,18 @@ test('an answer of something else is not taken for a status', () => {
       (error) => isWaybillError(error) && error.code === 'API_UNEXPECTED',
     );
   }
+});
+
+test('a status names the head that everything is sealed to, its key, and why there is no newer one', () => {
+  const heads = {
+    published: { size: 1_190, root: 'def=', at: '2026-11-24T11:08:09.000Z' },
+    keys: [{ verifier_key: 'acme.example/audit+0a1b2c3d+old' }, { verifier_key: 'acme.example/audit+1a1b2c3d+new' }],
+    fault: { code: 'SIGNING_FAILED', message: 'the device does not answer', action: 'Look at it.' },
+  };
+  assert.deepEqual(statusLines(readStatus({ ...STATUS, ledger: { ...STATUS.ledger, heads } })).slice(1, 5), [
+    'sealed to 1,190: root def=, signed 2026-11-24T11:08:09.000Z',
+    'verifier key: acme.example/audit+1a1b2c3d+new',
+    'NO NEWER HEAD: SIGNING_FAILED: the device does not answer',
+    '  Look at it.',
+  ]);
 });

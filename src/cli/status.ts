@@ -55,7 +55,7 @@ export function statusLines({ ledger, sources, destinations, reload }: StatusVie
   const rows = Object.entries(destinations).map(([name, { state, cursor, lag }]) => [name, state, countText(cursor), countText(lag)]);
   return [
     `ledger ${ledger.origin}: ${countText(ledger.durable)} entries${ledger.bytes ? `, ${sizeText(ledger.bytes.used)} on disk` : ''}`,
-    ...(ledger.head ? [`tree: root ${ledger.head.root} over ${countText(ledger.head.size)} entries`] : []),
+    ...headLines(ledger),
     ...retentionLines(ledger),
     ...(ledger.damage ? [`DAMAGE: ${ledger.damage}`] : []),
     ...(reload?.error ? [`the changed configuration of ${reload.at} is NOT at work: ${reload.error.code}: ${reload.error.message}`] : []),
@@ -63,6 +63,19 @@ export function statusLines({ ledger, sources, destinations, reload }: StatusVie
     ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
     ...Object.entries(sources).flatMap(([name, { pulled }]) => (pulled ? pulledNotes(name, pulled) : [])),
     ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),
+  ];
+}
+
+function headLines({ head, heads }: StatusView['ledger']): string[] {
+  const key = heads?.keys.at(-1)?.verifier_key;
+  return [
+    ...(heads?.published
+      ? [`sealed to ${countText(heads.published.size)}: root ${heads.published.root}, signed ${heads.published.at}`]
+      : head
+        ? [`tree: root ${head.root} over ${countText(head.size)} entries, not signed yet`]
+        : []),
+    ...(key === undefined ? [] : [`verifier key: ${key}`]),
+    ...(heads?.fault ? [`NO NEWER HEAD: ${heads.fault.code}: ${heads.fault.message}`, `  ${heads.fault.action}`] : []),
   ];
 }
 

@@ -30,6 +30,8 @@ export interface LedgerConfig {
   readonly origin: string;
   readonly path: string;
   readonly keys: KeysConfig;
+  /** How long there is no other signed head after one, while entries come in. */
+  readonly publishMs: number;
   /** How many bytes the ledger may use; `null`: what the disk has. */
   readonly limitBytes: number | null;
   readonly segmentBytes: number;

@@ -31,6 +31,7 @@ const LEDGER_FIXED = [
   ['origin', 'origin', 'it is the name of this ledger for good; another origin needs another ledger, in another directory'],
   ['path', 'path', 'stop the process, move the directory, and start it again'],
   ['segmentBytes', 'segment', 'restart the process to change it'],
+  ['publishMs', 'publish', 'restart the process to change it'],
   ['reservedBytes', 'reserve', 'restart the process to change it'],
 ] as const;
 

@@ -115,6 +115,7 @@ describe('a configuration', () => {
         origin: 'acme.example/audit',
         path: '/etc/acme/data',
         keys: { from: 'directory', path: '/etc/acme/keys' },
+        publishMs: 250,
         limitBytes: 2_147_483_648,
         segmentBytes: 67_108_864,
         reservedBytes: 4_194_304,

@@ -85,6 +85,7 @@ class Reading {
         origin: ledger.origin,
         path: ledger.path,
         keys: this.#keys(ledger.keys),
+        publishMs: ledger.publish,
         limitBytes: ledger.limit ?? null,
         segmentBytes: ledger.segment,
         reservedBytes: ledger.reserve,

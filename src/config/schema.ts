@@ -26,6 +26,9 @@ const ledger = z
         'The private keys of the log: a directory outside `path`, which `waybill init` fills, or `{ log, freshness }` with one key each, ' +
           'best as `${file:…}` or `${NAME}`. Absent: the directory `keys` beside this file.',
       ),
+    publish: duration(100, 1_000)
+      .prefault('250ms')
+      .describe('How often there is a new signed head while entries come in. Nobody waits for it.'),
     limit: size(16 * 1_048_576)
       .optional()
       .describe('How much disk the ledger may use. Senders are answered with 503 when it is reached. Absent: what the disk has.'),

@@ -12,6 +12,8 @@ export interface Observer {
   attempted?(fact: Attempted): void;
   /** A destination stopped, and a person has to act. */
   halted?(fact: { readonly destination: string; readonly code: ErrorCode }): void;
+  /** A head was published over entries that were under none: `ms` after the oldest of them was received, by the wall clock. */
+  published?(fact: { readonly size: number; readonly ms: number }): void;
 }
 
 /** Those who observe: everybody hears every fact. */

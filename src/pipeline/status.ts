@@ -3,6 +3,7 @@ import type { Intake, SourceCounts } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { OpenIdentities } from '../ledger/identities/identities.ts';
 import type { TreeHead } from '../tree/follower.ts';
+import type { HeadsStatus } from '../tree/publisher.ts';
 import type { RetentionStatus } from './retention.ts';
 import type { PulledSource, PulledStatus } from './sources.ts';
 
@@ -16,6 +17,8 @@ export interface PipelineStatus {
     readonly beginning: number;
     /** The newest head of the tree that was computed; it is not signed. */
     readonly head: TreeHead;
+    /** The heads that were signed. */
+    readonly heads: HeadsStatus;
     /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
     readonly bytes: { readonly used: number; readonly limit: number | null; readonly free: number | null };
     /**
@@ -43,6 +46,7 @@ export interface StatusParts {
   readonly identities: OpenIdentities;
   readonly intake: Intake;
   readonly tree: { head(): TreeHead };
+  readonly heads: { status(): HeadsStatus };
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly pulled: ReadonlyMap<string, PulledSource>;
   readonly removed: ReadonlyMap<string, DestinationStatus>;
@@ -75,6 +79,7 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
       durable: ledger.size(),
       beginning: ledger.beginning(),
       head: tree.head(),
+      heads: parts.heads.status(),
       bytes: { used, limit: limitBytes, free },
       days_left: placed === 0 || free === null || steady ? null : free / (placed / Math.max(1, parts.openMs)) / DAY_MS,
       identities: { entries, rebuilding },

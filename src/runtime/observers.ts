@@ -19,5 +19,8 @@ export function createObservers(): Observers {
     halted(fact) {
       for (const observer of all) observer.halted?.(fact);
     },
+    published(fact) {
+      for (const observer of all) observer.published?.(fact);
+    },
   };
 }
