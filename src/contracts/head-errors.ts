@@ -18,13 +18,15 @@ export const HEAD_CODES = {
     remedy: 'halt',
     means: 'What should be a private key of this log is none, or belongs to another log.',
     action:
-      'Nothing was changed. Put the right key there, or give this log a directory of its own with `ledger.keys` and run `waybill init`.',
+      'Nothing was changed. Put the right key there, or give this log a directory of its own with `ledger.keys` and run ' +
+      '`waybill init`.',
   },
   KEY_FOREIGN: {
     remedy: 'halt',
     means: 'The private key that is there is another one than the key that signs this log.',
     action:
-      'Nothing was signed. Put the key back that the message names first, from its copy. To go over to another key, run `waybill key rotate`.',
+      'Nothing was signed. Put the key back that the message names first, from its copy. To go over to another key, ' +
+      'run `waybill key rotate`.',
   },
   SIGNING_FAILED: {
     remedy: 'retry',

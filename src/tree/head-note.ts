@@ -34,9 +34,12 @@ export async function signHead(head: UnsignedHead, { log, freshness }: HeadSigne
 /** The same head with more lines under it. One of a key that is there already takes the place of the older one. */
 export function withLines(checkpoint: string, lines: readonly NoteSignature[]): string {
   const { text, signatures } = noteOf(checkpoint);
-  const same = (a: NoteSignature, b: NoteSignature): boolean => a.name === b.name && a.id === b.id;
-  const kept = signatures.map((old) => lines.find((line) => same(line, old)) ?? old);
-  return formatNote(text, [...kept, ...lines.filter((line) => !signatures.some((old) => same(line, old)))]);
+  const kept = signatures.map((old) => lines.find((line) => sameKey(line, old)) ?? old);
+  return formatNote(text, [...kept, ...lines.filter((line) => !signatures.some((old) => sameKey(line, old)))]);
+}
+
+function sameKey(a: NoteSignature, b: NoteSignature): boolean {
+  return a.name === b.name && a.id === b.id;
 }
 
 /** The size and the root (in base64) of a checkpoint of our own. */

@@ -33,8 +33,8 @@ export function readHead(register: Pick<Register, 'get'>): HeadRecord | null {
 }
 
 /**
- * Records a head, durably, before anybody outside sees it. Rejects with `REGISTER_CONFLICT` when somebody else has recorded one. A size never
- * shrinks, and one size never has two roots.
+ * Records a head, durably, before anybody outside sees it. Rejects with `REGISTER_CONFLICT` when somebody else has recorded one.
+ * A size never shrinks, and one size never has two roots.
  */
 export async function recordHead(register: Register, { size, root, checkpoint, complete, published }: HeadRecord): Promise<void> {
   const before = register.get(HEAD_KEY);
@@ -59,8 +59,11 @@ export function readKeys(register: Pick<Register, 'get'>): KeyRanges {
 
 /** Records the ranges, durably. Rejects with `REGISTER_CONFLICT` when somebody else has changed them. */
 export async function recordKeys(register: Register, { log, freshness }: KeyRanges): Promise<void> {
-  const json = (keys: readonly LogKey[]) => keys.map(({ verifierKey, from, through }) => ({ verifier_key: verifierKey, from, through }));
-  await register.set(KEYS_KEY, JSON.stringify({ v: 1, log: json(log), freshness: json(freshness) }), register.get(KEYS_KEY));
+  await register.set(KEYS_KEY, JSON.stringify({ v: 1, log: shown(log), freshness: shown(freshness) }), register.get(KEYS_KEY));
+}
+
+function shown(keys: readonly LogKey[]) {
+  return keys.map(({ verifierKey, from, through }) => ({ verifier_key: verifierKey, from, through }));
 }
 
 function rangesOf(value: unknown): readonly LogKey[] {

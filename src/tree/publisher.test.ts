@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { GrownTree } from '../../test/doubles/grown-tree.ts';
 import { ListLog, ManualClock, settle } from '../../test/doubles/manual-ports.ts';
-import { WaybillError } from '../contracts/errors.ts';
+import type { WaybillError } from '../contracts/errors.ts';
 import type { Signer } from '../contracts/heads.ts';
 import { asSize } from '../contracts/units.ts';
 import { headOf, verifyHead } from './head-note.ts';

@@ -1,5 +1,5 @@
 import { isWaybillError, WaybillError } from '../contracts/errors.ts';
-import type { Heads, LogKey, PublishedHead, TreeHashes } from '../contracts/heads.ts';
+import type { Heads, LogKey, PublishedHead, Signer, TreeHashes } from '../contracts/heads.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import { asSize } from '../contracts/units.ts';
@@ -49,9 +49,9 @@ export interface OpenHeads extends Heads {
 }
 
 /**
- * Signs, records and publishes the heads of the tree, in this order and off the acknowledgement path. Rejects with `LEDGER_REWOUND` when the
- * recorded head has more entries than the ledger, with `LEDGER_CORRUPT` when it is another one than the tree has, and with `KEY_FOREIGN`.
- * A tree that has not got as far as the recorded head is compared with it as soon as it has, before anything is signed.
+ * Signs, records and publishes the heads of the tree, in this order and off the acknowledgement path. Rejects with `LEDGER_REWOUND` when
+ * the recorded head has more entries than the ledger, with `LEDGER_CORRUPT` when it is another one than the tree has, and with
+ * `KEY_FOREIGN`. A tree that has not got as far as the recorded head is compared with it as soon as it has, before anything is signed.
  */
 export async function openHeads(options: HeadsOptions): Promise<OpenHeads> {
   const { ledger, tree, signers } = options;
@@ -226,13 +226,16 @@ class Publisher implements OpenHeads {
 async function rangesFor(known: KeyRanges, { log, freshness }: LogSigners, register: Ledger['register']): Promise<KeyRanges> {
   const newest = known.log.at(-1);
   if (newest === undefined) {
-    const first = (verifierKey: string): LogKey => ({ verifierKey, from: asSize(0), through: null });
-    const ranges = { log: [first(log.verifierKey)], freshness: [first(freshness.verifierKey)] };
+    const ranges = { log: [inUse(log)], freshness: [inUse(freshness)] };
     await recordKeys(register, ranges);
     return ranges;
   }
   if (newest.verifierKey === log.verifierKey) return known;
   throw new WaybillError('KEY_FOREIGN', `this log is signed with ${newest.verifierKey}, and the key that is there is ${log.verifierKey}`);
+}
+
+function inUse({ verifierKey }: Signer): LogKey {
+  return { verifierKey, from: asSize(0), through: null };
 }
 
 function verifyRecorded({ size, root, checkpoint }: HeadRecord, { log }: KeyRanges): void {

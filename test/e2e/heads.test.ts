@@ -108,7 +108,7 @@ test('the head of a running process covers what is durable, is signed, and is th
   assert.match(first.log(), /heads\.example\/audit\+[0-9a-f]{8}\+/);
 });
 
-test('kill -9 in mid-load at any moment never makes two roots of one size, and the next start goes on from the recorded head', async (t) => {
+test('kill -9 at any moment never makes two roots of one size, and the next start goes on from the recorded head', async (t) => {
   const { directory, start } = await made(t);
   const roots = new Map<number, string>();
   for (let life = 0; life < 4; life++) {
