@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
 import type { Book } from './book.ts';
 import type { ReadEntry } from './ledger-check.ts';
+import { baseOf } from './naming.ts';
 import { type Attempt, indexOf, type Receiver, recordsOf } from './receiver.ts';
 
 /** The event of a control entry, as far as the checkers read it. */
@@ -27,7 +28,7 @@ export function checkRefusals(entries: readonly ReadEntry[], book: Book): string
     const { type, source, partition, position, sha256, reason } = entry.event as ControlEvent;
     // What was read again after retention had removed its entry is declared too: nobody can say any more whether it has other bytes.
     if (type !== 'source.refused' || reason === 'IDENTITY_PRUNED') continue;
-    const key = `${source}/${partition}/${position}/${sha256}`;
+    const key = `${baseOf(source ?? '')}/${partition}/${position}/${sha256}`;
     declared.set(key, (declared.get(key) ?? 0) + 1);
   }
   for (const item of book.items) {

@@ -2,6 +2,7 @@ import type { Batch, Entry } from '../../src/contracts/entry.ts';
 import type { Ledger } from '../../src/contracts/ledger.ts';
 import { asIndex, CONTROL_SOURCE } from '../../src/contracts/units.ts';
 import type { Book, Item } from './book.ts';
+import { baseOf } from './naming.ts';
 import type { World } from './world.ts';
 
 /** One entry as the checkers hold it. */
@@ -15,6 +16,7 @@ export interface ReadEntry {
 export class LedgerWatch {
   readonly #world: World;
   readonly #lines: string[] = [];
+  readonly #sources = new Set<string>();
 
   constructor(world: World) {
     this.#world = world;
@@ -23,6 +25,11 @@ export class LedgerWatch {
   /** How many entries somebody has seen as durable. */
   get seen(): number {
     return this.#lines.length;
+  }
+
+  /** The first names of the sources of which somebody has seen a durable entry. */
+  get sources(): ReadonlySet<string> {
+    return this.#sources;
   }
 
   /** An entry that somebody has seen as durable, also when retention has removed it since. */
@@ -50,7 +57,10 @@ export class LedgerWatch {
   #note(index: number, line: string): void {
     const known = this.#lines[index];
     if (known === undefined) {
-      if (index === this.#lines.length) this.#lines.push(line);
+      if (index !== this.#lines.length) return;
+      this.#lines.push(line);
+      const [, source = CONTROL_SOURCE] = /^\{"v":1,"source":"([^"]+)"/.exec(line) ?? [];
+      if (source !== CONTROL_SOURCE) this.#sources.add(baseOf(source));
     } else if (known !== line) this.#world.fail(`entry ${index} was rewritten: it is now ${line.slice(0, 200)}`);
   }
 }
@@ -86,7 +96,7 @@ export function checkLedger(entries: readonly ReadEntry[], book: Book): string[]
     if (entry.received_at < received) faults.push(`entry ${index} was received at ${entry.received_at}, before its predecessor`);
     received = entry.received_at;
     if (entry.source === CONTROL_SOURCE) continue;
-    const identity = `${entry.source} ${entry.id}`;
+    const identity = `${baseOf(entry.source)} ${entry.id}`;
     const twin = identities.get(identity);
     if (twin !== undefined) faults.push(`entries ${twin} and ${index} have one identity ${identity}`);
     identities.set(identity, index);
@@ -111,7 +121,7 @@ function itemOf(entry: Entry, book: Book): Item | null {
 function checkEntry(index: number, line: string, entry: Entry, item: Item): string[] {
   const faults: string[] = [];
   if (!line.endsWith(`"event":${item.text}}`)) faults.push(`entry ${index} is not the event ${item.mark} byte for byte`);
-  if (item.source !== entry.source) faults.push(`event ${item.mark} of ${item.source} is in the ledger as one of ${entry.source}`);
+  if (item.source !== baseOf(entry.source)) faults.push(`event ${item.mark} of ${item.source} is in the ledger as one of ${entry.source}`);
   if (item.id !== null && item.id !== entry.id) faults.push(`event ${item.mark} has the identity ${entry.id} instead of ${item.id}`);
   if (item.kind === 'bad') faults.push(`entry ${index} holds the bad event ${item.mark}`);
   if (item.place === null) {

@@ -10,7 +10,15 @@ import type { Life, World } from './world.ts';
 const ANSWER_MS = 5_000;
 
 /** Errors with which a process may give up when it starts; whoever watches it starts it again. Anything else is a finding. */
-const START_ERRORS: ReadonlySet<string> = new Set(['LEDGER_LOCKED', 'LEDGER_FULL', 'LEDGER_FAILED', 'DISK_FULL', 'DISK_FAILED']);
+const START_ERRORS: ReadonlySet<string> = new Set([
+  'LEDGER_LOCKED',
+  'LEDGER_FULL',
+  'LEDGER_FAILED',
+  'DISK_FULL',
+  'DISK_FAILED',
+  // A reload that was being taken back had renamed a source already; the file has been corrected.
+  'RENAME_REFUSED',
+]);
 
 /** How one life opens the pipeline. */
 export interface OpenLife {

@@ -4,11 +4,12 @@ import type { Ledger, Run } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
 import type { Destination } from '../../src/delivery/destination.ts';
+import type { NamedSource } from '../../src/intake/names.ts';
 import { type Intake, openIntake } from '../../src/intake/sequencer.ts';
-import type { SourceRules } from '../../src/intake/sequencer-submission.ts';
 import { type EmbeddedLedger, openEmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
 import { openIdentities } from '../../src/ledger/identities/identities.ts';
 import { identityJobs } from '../../src/ledger/identities/jobs.ts';
+import { takeOverNames } from '../../src/pipeline/take-over-names.ts';
 import { openTree, type Tree } from '../../src/tree/follower.ts';
 import { treeJobs } from '../../src/tree/grow.ts';
 import type { Chance } from './chance.ts';
@@ -16,6 +17,7 @@ import type { Configuration, DestinationSettings } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { KnownTaken } from './known.ts';
 import type { LedgerWatch } from './ledger-check.ts';
+import { baseOf, type Naming } from './naming.ts';
 import { backgroundOf, pass, portsOf } from './process.ts';
 import type { PushRequest, PushResult } from './producer.ts';
 import type { PullOrigin } from './pull-origin.ts';
@@ -45,6 +47,7 @@ export interface LifeParts {
   readonly watch: LedgerWatch;
   readonly heads: TreeWatch;
   readonly configuration: Configuration;
+  readonly naming: Naming;
 }
 
 /** The whole pipeline, open in one life of the process. */
@@ -61,6 +64,8 @@ export interface OpenPipeline {
   confirmClock(): Promise<unknown>;
   /** Goes over to other settings, which fails when `fails` says so. */
   reload(settings: DestinationSettings, fails: boolean): Promise<void>;
+  /** Goes over to other names of sources, which fails when `fails` says so. */
+  rename(named: readonly NamedSource[], fails: boolean): Promise<void>;
   /** A sequencer that believes in a size that it looked at a while ago: it must be fenced. */
   appendLate(ms: number): Promise<void>;
   close(): Promise<void>;
@@ -96,13 +101,12 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
   for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
   const tree = await openTree('/data/tree', ledger, ports, { storeEvery: plan.memtableEntries });
-  const sources = new Map([
-    ...plan.push.map(({ name, schema }) => [name, { schema, idField: schema === 'json' ? 'id' : null, onInvalid: 'refuse' }] as const),
-    ...plan.pull.map(({ name, identified }) => [name, { schema: 'json', idField: identified ? 'id' : null, onInvalid: 'refuse' }] as const),
-  ]);
+  const named = parts.naming.all();
+  const sources = new Map(sourcesOf(plan, named).map((source) => [source.name, source]));
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
   const stop = new AbortController();
-  const running = await startParts({ ...parts, ledger, intake, ports }, [...sources].map(sourceConfig), limitBytes);
+  await takeOverFile(parts, intake, named);
+  const running = await startParts({ ...parts, ledger, intake, ports }, named, limitBytes);
   const destinations = running.destinations.parts;
   const retention = watchedRetention({ ...parts, ledger, identities, tree, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();
@@ -113,7 +117,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     destinations,
     failed: Promise.race([ledger.failed, intake.failed, tree.failed, retention.failed, running.failed]),
     async submit(request, signal) {
-      const answer = submit(intake, request, signal);
+      const answer = submit(intake, running.named(), request, signal);
       requests.add(answer);
       try {
         return await answer;
@@ -124,6 +128,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     acknowledged: (name) => parts.known.below(name),
     confirmClock: () => retention.confirmClock(),
     reload: (settings, fails) => running.reload(settings, fails),
+    rename: (others, fails) => running.rename(others, fails),
     appendLate: (ms) => appendLate(parts, ledger, ms),
     async close() {
       stop.abort(new Error('the process ends'));
@@ -140,14 +145,47 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   };
 }
 
-function sourceConfig([name, { schema, idField, onInvalid }]: readonly [string, SourceRules]): SourceConfig {
-  return { name, type: 'model', schema, idField, onInvalid, gapAfterMs: GAP_AFTER_MS, rate: null, renamedFrom: null, settings: null };
+/** The sources under the names that the operator's file gives them. */
+export function sourcesOf({ push, pull }: Plan, named: readonly NamedSource[]): readonly SourceConfig[] {
+  return named.map(({ name, renamedFrom }) => {
+    const base = baseOf(name);
+    const sent = push.find((source) => source.name === base);
+    const read = pull.find((source) => source.name === base);
+    const schema = sent?.schema ?? 'json';
+    const idField = schema === 'json' && read?.identified !== false ? 'id' : null;
+    return { name, type: 'model', schema, idField, onInvalid: 'refuse', gapAfterMs: GAP_AFTER_MS, rate: null, renamedFrom, settings: null };
+  });
 }
 
-async function submit(intake: Intake, request: PushRequest, signal: AbortSignal): Promise<PushResult> {
-  const checked = intake.check(request.source, Buffer.from(request.body), 'lines');
-  const { source, partial, idempotencyKey } = request;
+/** Takes the names of the file over. Whoever looks after the process writes what it says where they cannot be had. */
+async function takeOverFile({ naming }: LifeParts, intake: Intake, named: readonly NamedSource[]): Promise<void> {
+  try {
+    await takeOverNames(intake, named);
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'RENAME_REFUSED' && !naming.correct(error.message))
+      throw new Error(`names that must be had were refused: ${error.message}`, { cause: error });
+    throw error;
+  }
+  naming.took(named);
+}
+
+/** What the API does with a request. Its sender knows the name of now, or, while that changes, the one of before. */
+async function submit(intake: Intake, named: readonly NamedSource[], request: PushRequest, signal: AbortSignal): Promise<PushResult> {
+  const known = named.find(({ name }) => baseOf(name) === request.source)?.name ?? request.source;
+  const check = (name: string) => ({ source: name, checked: intake.check(name, Buffer.from(request.body), 'lines') });
+  const { source, checked } = attempted(() => check(known)) ?? check(intake.names.current(known));
+  const { partial, idempotencyKey } = request;
   return intake.submit({ source, checked, partial, ...(idempotencyKey === null ? {} : { idempotencyKey }) }, signal);
+}
+
+/** What a check says, or `null` where there is no source of this name. */
+function attempted<Out>(check: () => Out): Out | null {
+  try {
+    return check();
+  } catch (error) {
+    if (isWaybillError(error) && error.code === 'SOURCE_UNKNOWN') return null;
+    throw error;
+  }
 }
 
 /** Reads what becomes durable, from an index that is never the same, looks at the tree, and shows both to the watches. */

@@ -246,4 +246,28 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     says: /no longer there|LEDGER_PRUNED/,
     seed: 107,
   },
+  {
+    name: 'a renamed source does not know what it had under its old name',
+    file: 'intake/sequencer-plan.ts',
+    find: 'return earlier.length === 0 ? candidates :',
+    replace: 'return earlier.length >= 0 ? candidates :',
+    says: /have one identity|is in the ledger 2 times|was promised at/,
+    seed: 13,
+  },
+  {
+    name: 'the places of a renamed source stay under its old name',
+    file: 'ledger/embedded/state.ts',
+    find: 'if (meta.moves !== undefined) this.#move(meta.moves);',
+    replace: '',
+    says: /is asked for what follows 0|is in the ledger 2 times/,
+    seed: 4,
+  },
+  {
+    name: 'a request that comes again after a renaming has other identities',
+    file: 'intake/sequencer-work.ts',
+    find: 'derivedIdentities(given, names.first(source), checked.count, idempotencyKey)',
+    replace: 'derivedIdentities(given, source, checked.count, idempotencyKey)',
+    says: /is in the ledger 2 times|was promised at/,
+    seed: 37,
+  },
 ];

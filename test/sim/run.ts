@@ -9,6 +9,7 @@ import { KnownTaken } from './known.ts';
 import { checkLedger, LedgerWatch, type ReadEntry, readLedger } from './ledger-check.ts';
 import { Machine } from './machine.ts';
 import { beginMisfortune, type Reach } from './misfortune.ts';
+import { beginRenamings, Naming } from './naming.ts';
 import { attend, tendClock } from './operators.ts';
 import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline } from './pipeline.ts';
 import { portsOf } from './process.ts';
@@ -59,6 +60,7 @@ interface Scene {
   readonly heads: TreeWatch;
   readonly reach: Reach;
   readonly configuration: Configuration;
+  readonly naming: Naming;
 }
 
 /** Runs one seed from an empty disk to the last comparison. It does not throw: what went wrong is in the result. */
@@ -108,7 +110,12 @@ function setScene(world: World, plan: Plan): Scene {
   }
   const origins = plan.pull.map((odds) => new PullOrigin(world, book, odds.name, odds));
   const configuration = new Configuration(plan.destinations);
-  const open = (life: Life) => openPipeline({ world, plan, disk, life, receivers, origins, known, watch: ledger, heads, configuration });
+  const naming = new Naming(
+    world,
+    [...plan.push, ...plan.pull].map(({ name }) => name),
+  );
+  const given = { receivers, origins, known, watch: ledger, heads, configuration, naming };
+  const open = (life: Life) => openPipeline({ world, plan, disk, life, ...given });
   const machine = new Machine(world, disk, open);
   const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
   const reach = {
@@ -120,7 +127,7 @@ function setScene(world: World, plan: Plan): Scene {
     everyMs: plan.everyMs,
     largeRuns: plan.push.some(({ large }) => large > 0),
   };
-  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach, configuration };
+  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach, configuration, naming };
 }
 
 /** `waybill init`, long before anything happens. */
@@ -151,7 +158,9 @@ async function misfortunePhase(scene: Scene): Promise<void> {
   const calm = beginMisfortune(reach);
   const rest = plan.retain.ageMs === null ? () => {} : tendClock(reach);
   const settle = beginReloads({ world, machine, configuration, destinations: plan.destinations });
+  const keep = beginRenamings({ world, machine, naming: scene.naming, known: () => scene.ledger.sources });
   await world.run(end);
+  keep();
   calm();
   rest();
   settle();

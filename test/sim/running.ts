@@ -1,4 +1,3 @@
-import type { SourceConfig } from '../../src/config/config.ts';
 import type { PartChanges } from '../../src/config/plan-reload.ts';
 import { isWaybillError } from '../../src/contracts/errors.ts';
 import type { Ledger } from '../../src/contracts/ledger.ts';
@@ -6,6 +5,7 @@ import type { Ports } from '../../src/contracts/ports.ts';
 import type { Sink, SinkContext, SinkTraits } from '../../src/contracts/sink.ts';
 import { type Destination, type DestinationOptions, openDestination, sinkOpener } from '../../src/delivery/destination.ts';
 import { journalKey } from '../../src/delivery/records.ts';
+import type { NamedSource } from '../../src/intake/names.ts';
 import { runSource } from '../../src/intake/pull.ts';
 import type { Intake } from '../../src/intake/sequencer.ts';
 import type { EmbeddedLedger } from '../../src/ledger/embedded/embedded.ts';
@@ -15,7 +15,8 @@ import { openWatchdog } from '../../src/pipeline/watchdog.ts';
 import { file } from '../../src/sinks/file.ts';
 import { type DestinationSettings, FORMATS } from './configuration.ts';
 import type { KnownTaken } from './known.ts';
-import { type LifeParts, OUT_PATH } from './pipeline.ts';
+import { baseOf } from './naming.ts';
+import { type LifeParts, OUT_PATH, sourcesOf } from './pipeline.ts';
 import type { PullOrigin } from './pull-origin.ts';
 import { CANNOT_START } from './reload.ts';
 import type { DestinationPlan } from './scenario.ts';
@@ -26,6 +27,9 @@ export interface RunningParts {
   readonly destinations: PartSet<DestinationSettings, Destination>;
   readonly failed: Promise<unknown>;
   reload(settings: DestinationSettings, fails: boolean): Promise<void>;
+  rename(named: readonly NamedSource[], fails: boolean): Promise<void>;
+  /** What the sources are called in this process. */
+  named(): readonly NamedSource[];
   stopSources(): Promise<void>;
 }
 
@@ -43,53 +47,78 @@ const DRAIN_MS = 200;
 const BROKEN = 'broken';
 
 /** Starts everything that the operator's file names now. */
-export async function startParts(work: LifeWork, sources: readonly SourceConfig[], limitBytes: number | null): Promise<RunningParts> {
-  const { world, plan, configuration, receivers, origins } = work;
+export async function startParts(work: LifeWork, started: readonly NamedSource[], limitBytes: number | null): Promise<RunningParts> {
+  const { world, plan, configuration, receivers } = work;
   const watchdog = openWatchdog();
   const destinations = new PartSet(destinationKind(work), watchdog);
-  const pulled = new PartSet<PullOrigin, RunningSource>(sourceKind(work), watchdog);
+  const pulled = new PartSet<NamedOrigin, RunningSource>(sourceKind(work), watchdog);
   for (const { name, addedAtMs } of plan.destinations) {
     const due = world.time >= addedAtMs || receivers.get(name)?.next != null;
     if (due && configuration.of(name).present) await destinations.start(configuration.of(name));
   }
-  for (const origin of origins) await pulled.start(origin);
+  let named = started;
+  for (const origin of originsOf(work, named)) await pulled.start(origin);
 
-  const config = (all: readonly DestinationSettings[]): ChangeableConfig<PullOrigin, DestinationSettings> => ({
+  const config = (
+    all: readonly DestinationSettings[],
+    names: readonly NamedSource[],
+  ): ChangeableConfig<NamedOrigin, DestinationSettings> => ({
     ledger: { limitBytes },
-    sources,
-    pulled: origins,
+    sources: sourcesOf(plan, names),
+    pulled: originsOf(work, names),
     destinations: all,
     drainMs: DRAIN_MS,
   });
   async function reload(after: DestinationSettings, fails: boolean): Promise<void> {
     const open = destinations.parts.has(after.name);
     const fate: keyof PartChanges = after.present ? (open ? 'restarted' : 'started') : 'stopped';
-    const named = fate === 'stopped' && !open ? NOTHING : { ...NOTHING, [fate]: [after.name] };
+    const touched = fate === 'stopped' && !open ? NOTHING : { ...NOTHING, [fate]: [after.name] };
     const broken = { ...after, name: BROKEN };
-    const restarted = origins.filter((_, at) => (after.version + at) % 2 === 0).map(({ name }) => name);
+    const restarted = originsOf(work, named).flatMap(({ name }, at) => ((after.version + at) % 2 === 0 ? [name] : []));
     const changes = {
       sources: { ...NOTHING, restarted },
-      destinations: { ...named, started: [...named.started, ...(fails ? [BROKEN] : [])] },
+      destinations: { ...touched, started: [...touched.started, ...(fails ? [BROKEN] : [])] },
     };
     const before = current.get(after.name) ?? after;
     await changeParts(
       { sources: pulled, destinations, intake: work.intake, ledger: work.ledger },
       changes,
-      config([before]),
-      config([after, broken]),
+      config([before], named),
+      config([after, broken], named),
     );
     current.set(after.name, after);
   }
+  async function rename(next: readonly NamedSource[], fails: boolean): Promise<void> {
+    const before = originsOf(work, named).map(({ name }) => name);
+    const after = originsOf(work, next).map(({ name }) => name);
+    const sources = {
+      ...NOTHING,
+      stopped: before.filter((name) => !after.includes(name)),
+      started: after.filter((name) => !before.includes(name)),
+    };
+    const broken = plan.destinations.slice(0, 1).map(({ name }) => ({ ...configuration.of(name), name: BROKEN }));
+    await changeParts(
+      { sources: pulled, destinations, intake: work.intake, ledger: work.ledger },
+      { sources, destinations: { ...NOTHING, started: fails ? [BROKEN] : [] } },
+      config([], named),
+      config(broken, next),
+    );
+    named = next;
+    work.naming.took(next);
+  }
   const current = new Map(plan.destinations.map(({ name }) => [name, configuration.of(name)]));
   let turn = Promise.resolve();
+  const inTurn = (change: () => Promise<void>): Promise<void> => {
+    const mine = turn.then(change);
+    turn = mine.catch(() => {});
+    return mine;
+  };
   return {
     destinations,
     failed: watchdog.failed,
-    reload(after, fails) {
-      const mine = turn.then(() => reload(after, fails));
-      turn = mine.catch(() => {});
-      return mine;
-    },
+    reload: (after, fails) => inTurn(() => reload(after, fails)),
+    rename: (next, fails) => inTurn(() => rename(next, fails)),
+    named: () => named,
     async stopSources() {
       await turn;
       await pulled.stopAll(0);
@@ -103,15 +132,25 @@ interface RunningSource {
   readonly failed: Promise<unknown>;
 }
 
+/** A far side under the name that its source has now. */
+interface NamedOrigin {
+  readonly name: string;
+  readonly origin: PullOrigin;
+}
+
+function originsOf({ origins }: LifeParts, named: readonly NamedSource[]): readonly NamedOrigin[] {
+  return origins.flatMap((origin) => named.filter(({ name }) => baseOf(name) === origin.name).map(({ name }) => ({ name, origin })));
+}
+
 function sourceKind({ intake, ledger, ports }: LifeWork) {
   return {
-    open: async (origin: PullOrigin): Promise<RunningSource> => {
+    open: async ({ name, origin }: NamedOrigin): Promise<RunningSource> => {
       const stop = new AbortController();
       const { clock, log } = ports;
       const source = origin.sourceFor(clock);
-      const done = runSource({ name: origin.name, source, intake, ledger, clock, log }, stop.signal);
+      const done = runSource({ name, source, intake, ledger, clock, log }, stop.signal);
       const failed = new Promise<unknown>((resolve) => {
-        done.catch((error: unknown) => resolve(sourceStopped(origin.name, error)));
+        done.catch((error: unknown) => resolve(sourceStopped(name, error)));
       });
       return { stop, failed, done: done.catch(() => undefined) };
     },
