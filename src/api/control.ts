@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
+import type { Clock } from '../contracts/ports.ts';
 import { DESTINATION_PARAM, inJson, type RouteAbout, whole } from './about.ts';
 import type { Answer } from './answer.ts';
 import { json } from './answer.ts';
@@ -24,9 +25,13 @@ export interface ControlParts extends QuarantineParts {
   readonly status: () => StatusView;
   /** `undefined` when there is no destination of this name. */
   readonly destination: (name: string) => DestinationVerbs | undefined;
+  readonly clock: Pick<Clock, 'sleep'>;
   /** Forgets a destination that is not in the configuration any more. */
   readonly forget: (name: string) => Promise<void>;
 }
+
+/** How long an answer waits for what is in flight to come back: shorter than whoever asks waits for it. */
+const CANCEL_WAIT_MS = 5_000;
 
 /** The verbs that say all with their path. */
 export type Verb = 'pause' | 'resume' | 'retry' | 'cancel';
@@ -61,7 +66,10 @@ export const verbAbouts: Readonly<Record<Verb, RouteAbout>> = {
     'A detached one goes on with the oldest entry that the ledger has; its next batch accounts for what is gone.',
   ),
   retry: verbAbout('End a halt or a pause between attempts, and try again at once'),
-  cancel: verbAbout('End a replay, a recovery or a redelivery', 'What is in flight still comes back.'),
+  cancel: verbAbout(
+    'End a replay, a recovery or a redelivery',
+    'What is in flight still comes back. Where that takes longer than 5 s the answer has it as `side`, and it ends by itself then.',
+  ),
 };
 
 function verbAbout(summary: string, details?: string): RouteAbout {
@@ -89,14 +97,22 @@ export function showDestination({ query, params }: Call, { status }: Pick<Contro
 }
 
 /** `POST /v1/destinations/NAME/VERB`: answers with what the destination looks like then. */
-export async function controlDestination(call: Call, verb: Verb, { status, destination }: ControlParts): Promise<Answer> {
+export async function controlDestination(call: Call, verb: Verb, { status, destination, clock }: ControlParts): Promise<Answer> {
   onlyKnown(call.query, []);
   await refuseContent(call);
   const name = call.params[0] ?? '';
   const verbs = destination(name);
   if (verbs === undefined) throw unknown(name);
-  await verbs[verb]();
+  await (verb === 'cancel' ? atMost(CANCEL_WAIT_MS, verbs.cancel(), clock) : verbs[verb]());
   return json(200, snakeCased(viewOf(name, status())));
+}
+
+/** Waits for something, and no longer than so; what comes of it later shows in the status. */
+async function atMost(ms: number, done: Promise<void>, clock: Pick<Clock, 'sleep'>): Promise<void> {
+  const waited = new AbortController();
+  const late = clock.sleep(ms, waited.signal).catch(() => undefined);
+  done.catch(() => undefined);
+  await Promise.race([done, late]).finally(() => waited.abort());
 }
 
 /** `POST /v1/destinations/NAME/forget`. */

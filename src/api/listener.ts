@@ -4,6 +4,7 @@ import type { Server as SecureServer } from 'node:https';
 import { createServer as createSecureServer } from 'node:https';
 import { TLSSocket } from 'node:tls';
 import type { ApiLimits, ListenAddress, ListenerConfig } from '../config/config.ts';
+import { listenMode } from '../config/plan-reload.ts';
 import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Connection } from './guard.ts';
@@ -93,8 +94,7 @@ export async function openListener(first: ListenerConfig, { requests, limits, tl
 
 /** What tells one way of listening from another: where it differs the address has to be opened anew. */
 export function listenerKey({ listen: { host, port }, tls }: ListenerConfig): string {
-  const mode = tls === null ? 'plain' : tls.clientCa === null ? 'tls' : `tls, ${tls.clientCert} certificates`;
-  return `${host} port ${port} ${mode}`;
+  return `${host} port ${port} ${listenMode({ tls })}`;
 }
 
 type PlainSocket = Parameters<Requests['take']>[0]['socket'];

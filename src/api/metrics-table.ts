@@ -63,6 +63,7 @@ export const COUNTED = {
 } as const satisfies Readonly<Record<string, Metric>>;
 
 const SPACES = ['used', 'limit', 'free'] as const;
+const SOURCE_STATES = ['running', 'waiting', 'halted'];
 const STATES = ['running', 'waiting', 'paused', 'halted', 'detached', 'draining'];
 
 /** Metrics that are read from the status. */
@@ -85,7 +86,7 @@ export const READ: readonly ReadMetric[] = [
   },
   ofProcess(
     'waybill_ledger_days_left',
-    'How long the free space lasts at the rate since the start; absent while nobody knows.',
+    'How long the free space lasts at the rate since the start; absent while nobody knows, and in the first ten minutes.',
     (facts) => {
       return facts.status.ledger.days_left;
     },
@@ -108,6 +109,46 @@ export const READ: readonly ReadMetric[] = [
   ofProcess('waybill_reload_failed', '1 while the last reload of the configuration failed; absent before the first.', ({ status }) =>
     status.reload ? Number(!status.reload.ok) : null,
   ),
+  {
+    kind: 'gauge',
+    name: 'waybill_retention_held',
+    help: '1 while something has to be removed and cannot; `kind` and `name` say who or what holds it.',
+    labelNames: ['kind', 'name'],
+    values: ({ status: { ledger } }) => {
+      const held = ledger.retention?.held_by ?? null;
+      return held === null ? [] : [[{ kind: held.kind, name: held.name }, 1]];
+    },
+  },
+  {
+    kind: 'gauge',
+    name: 'waybill_certificate_end_seconds',
+    help: 'When the certificate of a listener with TLS ends, in seconds since 1970.',
+    labelNames: ['address'],
+    values: ({ status: { api } }) =>
+      (api?.listeners ?? []).flatMap(({ address, tls }) =>
+        tls === null ? [] : [[{ address }, Date.parse(tls.expiresAt) / 1_000] as const],
+      ),
+  },
+  {
+    kind: 'gauge',
+    name: 'waybill_source_state',
+    help: '1 for the state that a source that is pulled is in.',
+    labelNames: ['source', 'state'],
+    values: ({ status: { sources } }) =>
+      Object.entries(sources).flatMap(([source, { pulled }]) =>
+        pulled === undefined ? [] : SOURCE_STATES.map((state) => [{ source, state }, state === pulled.state ? 1 : 0] as const),
+      ),
+  },
+  {
+    kind: 'gauge',
+    name: 'waybill_source_lag_bytes',
+    help: 'Bytes that wait to be read by a source that is pulled; absent where nobody can tell.',
+    labelNames: ['source'],
+    values: ({ status: { sources } }) =>
+      Object.entries(sources).flatMap(([source, { pulled }]) =>
+        pulled?.lagBytes === undefined || pulled.lagBytes === null ? [] : [[{ source }, pulled.lagBytes] as const],
+      ),
+  },
   ofSources('gauge', 'entries', 'waybill_source_entries', 'Entries of the source in the ledger.'),
   ofSources('counter', 'accepted', 'waybill_source_accepted_total', 'Events that became entries since the start.'),
   ofSources('counter', 'duplicates', 'waybill_source_duplicates_total', 'Events since the start that were an entry already.'),
@@ -159,7 +200,7 @@ function ofProcess(name: string, help: string, value: (facts: MetricFacts) => nu
 
 function ofSources(
   kind: ReadMetric['kind'],
-  field: Exclude<keyof StatusView['sources'][string], 'pulled'>,
+  field: Exclude<keyof StatusView['sources'][string], 'pulled' | 'type'>,
   name: string,
   help: string,
 ): ReadMetric {

@@ -7,7 +7,7 @@ import { openTestApi } from '../../test/doubles/open-test-api.ts';
 import { parseExposition } from '../../test/doubles/prometheus-text.ts';
 import { asIndex } from '../contracts/units.ts';
 import { createObservers } from '../runtime/observers.ts';
-import { METRICS } from './metrics-table.ts';
+import { METRICS, READ } from './metrics-table.ts';
 
 const ATTEMPT = { destination: 'archive', from: asIndex(0), through: asIndex(2), count: 3, bytes: 90, attempt: 1, beganAt: 0, ms: 40 };
 
@@ -78,6 +78,36 @@ describe('metrics', () => {
       'waybill_destination_lag_seconds{destination="behind"} 90',
       'waybill_destination_lag_seconds{destination="done"} 0',
     ]);
+  });
+
+  test('say how pulled sources are, who holds retention, and when certificates end', async (t) => {
+    const counts = { entries: 0, accepted: 0, duplicates: 0, rejected: 0, conflicts: 0 };
+    const status = () => ({
+      ledger: { origin: 'o', size: 2, durable: 2, retention: { held_by: { kind: 'destination', name: 'lake' } } },
+      sources: {
+        app: { ...counts, type: 'http' },
+        logs: { ...counts, pulled: { state: 'halted', lagBytes: 70 } },
+        table: { ...counts, pulled: { state: 'running', lagBytes: null } },
+      },
+      destinations: {},
+    });
+    const { send, close } = await openTestApi({}, { status });
+    t.after(close);
+    const pattern = /^waybill_(?:source_state|source_lag_bytes|retention_held|certificate)/;
+    const lines = (await send('/metrics')).text.split('\n').filter((line) => pattern.test(line) && !line.endsWith(' 0'));
+    assert.deepEqual(lines, [
+      'waybill_retention_held{kind="destination",name="lake"} 1',
+      'waybill_source_state{source="logs",state="halted"} 1',
+      'waybill_source_state{source="table",state="running"} 1',
+      'waybill_source_lag_bytes{source="logs"} 70',
+    ]);
+    const ends = READ.find(({ name }) => name === 'waybill_certificate_end_seconds');
+    const listeners = [
+      { address: '127.0.0.1:1', serve: [], tls: null },
+      { address: '127.0.0.1:2', serve: [], tls: { expiresAt: '2027-01-01T00:00:00.000Z' } },
+    ];
+    const facts = { status: { ...status(), api: { listeners } }, lagSeconds: new Map(), headAgeSeconds: null, streams: 0 };
+    assert.deepEqual([...(ends?.values(facts) ?? [])], [[{ address: '127.0.0.1:2' }, Date.UTC(2027, 0, 1) / 1_000]]);
   });
 
   test('the alert rules ask for metrics and labels that exist', () => {

@@ -66,5 +66,9 @@ describe('refused events', () => {
     assert.deepEqual([status.status, (status.json['error'] as { code: string }).code], [404, 'SOURCE_UNKNOWN']);
     await api.send('/v1/sources/other/retry', { method: 'POST', headers: ops });
     assert.deepEqual(api.verbs, ['retry other']);
+    const pushed = await api.send('/v1/sources/app/retry', { method: 'POST', headers: ops });
+    const { code, message } = pushed.json['error'] as { code: string; message: string };
+    assert.deepEqual([pushed.status, code], [409, 'COMMAND_REFUSED']);
+    assert.match(message, /app is not read but sent to/);
   });
 });

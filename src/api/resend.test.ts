@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { openTestApi, testToken } from '../../test/doubles/open-test-api.ts';
+import { asIndex } from '../contracts/units.ts';
+import type { DestinationVerbs } from './control.ts';
 
 describe('commands about old entries', () => {
   let it: Awaited<ReturnType<typeof openTestApi>>;
@@ -47,6 +49,30 @@ describe('commands about old entries', () => {
     const forgotten = await post('/v1/destinations/archive/forget', {});
     assert.deepEqual(forgotten.json, { forgotten: 'archive', cursor: 3 });
     assert.deepEqual(it.verbs.splice(0), ['cancel', 'forget']);
+  });
+
+  test('a recovery without a beginning asks for one where the destination does not say what it lacks', async (t) => {
+    const whole = { status: () => ({ cursor: asIndex(3), lacks: null, quarantine: [] }) } as unknown as DestinationVerbs;
+    const other = await openTestApi({ tokens: [testToken('ops', 'operator', 'operator-token-1')] }, { destination: () => whole });
+    t.after(other.close);
+    const headers = { authorization: 'Bearer operator-token-1', 'content-type': 'application/json' };
+    const answer = await other.send('/v1/destinations/archive/recover', { method: 'POST', body: '{}', headers });
+    assert.equal(answer.status, 400);
+    assert.match(answer.text, /archive does not say that it lacks anything, so say it: `waybill recover archive --from INDEX\|TIME`/);
+  });
+
+  test('a cancel is answered although what is in flight takes longer', async (t) => {
+    const slow = { cancel: () => new Promise<void>(() => undefined) } as unknown as DestinationVerbs;
+    const other = await openTestApi({ tokens: [testToken('ops', 'operator', 'operator-token-1')] }, { destination: () => slow });
+    t.after(other.close);
+    const answer = other.send('/v1/destinations/archive/cancel', { method: 'POST', headers: { authorization: 'Bearer operator-token-1' } });
+    let status = 0;
+    void answer.then((got) => (status = got.status));
+    while (status === 0) {
+      await other.ports.clock.pass(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(status, 200);
   });
 
   test('about what is set aside', async () => {

@@ -17,6 +17,7 @@ export interface Resent {
 /** What an operator can do about entries that a destination had, or should have had. All reject with `COMMAND_REFUSED`. */
 export interface ResendVerbs {
   replay(from: Index, through: Index): Promise<Resent>;
+  replayable(from: Index, through: Index): Promise<Pick<Resent, 'from' | 'through'>>;
   recover(from: Index, through: Index): Promise<Resent>;
   recoverable(from: Index, through: Index): Promise<Pick<Resent, 'from' | 'through'>>;
   redeliver(from: Index, through: Index): Promise<Resent>;
@@ -96,12 +97,16 @@ export async function resend(call: Call, verb: 'replay' | 'recover', parts: Rese
   const asked = readBody(verb === 'replay' ? rangeShape : recoverShape, await bodyOf(call));
   const { cursor, lacks } = destination.status();
   if (asked.from === undefined && lacks === null) {
-    throw new WaybillError('REQUEST_INVALID', 'the destination does not say that it lacks anything, so `from` has to');
+    const name = call.params[0] ?? '';
+    throw new WaybillError(
+      'REQUEST_INVALID',
+      `${name} does not say that it lacks anything, so say it: \`waybill recover ${name} --from INDEX|TIME\` (\`from\` in a request)`,
+    );
   }
   const from = asked.from === undefined ? (lacks?.from ?? asIndex(0)) : await firstOf(asked.from, parts);
   const through = asked.through === undefined ? asIndex(cursor - 1) : await lastOf(asked.through, parts);
   if (asked.dry_run) {
-    const range = verb === 'replay' ? { from, through } : await destination.recoverable(from, through);
+    const range = await destination[verb === 'replay' ? 'replayable' : 'recoverable'](from, through);
     return json(200, { ...answerOf(null, range), dry_run: true });
   }
   const { name, ...range } = await destination[verb](from, through);

@@ -30,7 +30,7 @@ export const retrySourceAbout: RouteAbout = {
   body: inJson(z.strictObject({})),
   bodyOptional: true,
   answer: inJson(sourceShape),
-  errors: ['SOURCE_UNKNOWN'],
+  errors: ['SOURCE_UNKNOWN', 'COMMAND_REFUSED'],
 };
 
 /** `POST /v1/sources/NAME/retry`. */
@@ -39,7 +39,9 @@ export async function retrySource(call: Call, { status, pulled }: SourceParts): 
   await refuseContent(call);
   const name = call.params[0] ?? '';
   const source = pulled(name);
-  if (source === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${shown(name)} that is pulled`);
+  if (source === undefined && Object.hasOwn(status().sources, name))
+    throw new WaybillError('COMMAND_REFUSED', `${name} is not read but sent to: there is nothing to try again here, its senders do`);
+  if (source === undefined) throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${shown(name)}`);
   source.retry();
   return json(200, snakeCased(status().sources[name] ?? {}));
 }

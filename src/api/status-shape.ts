@@ -36,6 +36,7 @@ const side = z.object({
 
 /** What is answered about one destination. */
 export const destinationShape = z.object({
+  type: z.string().nullable().describe('The type of its sink; `null` for one that is not in the configuration any more.'),
   state: z.enum(['running', 'waiting', 'paused', 'halted', 'detached', 'draining', 'removed']).describe('What it does now.'),
   cursor: whole('The index that it needs next.'),
   lag: whole('How many durable entries it is not known to have.'),
@@ -70,6 +71,7 @@ const pulled = z.object({
 
 /** What is answered about one source. */
 export const sourceShape = z.object({
+  type: z.string().describe('What kind of source it is.'),
   accepted: whole('Events that became entries since the start.'),
   duplicates: whole('Events since the start that were an entry already.'),
   rejected: whole('Faults of events that were refused since the start.'),
@@ -116,7 +118,10 @@ const ledger = z.object({
       free: whole('What can still be written, by the limit and the disk.').nullable(),
     })
     .describe('Its space.'),
-  days_left: z.number().nullable().describe('How long the free space lasts at the rate since the start.'),
+  days_left: z
+    .number()
+    .nullable()
+    .describe('How long the free space lasts at the rate since the start; `null` while nobody knows, and in the first ten minutes.'),
   identities: z.object({
     entries: whole('How many the index knows.'),
     rebuilding: z.boolean().describe('Whether it is being made again.'),

@@ -28,7 +28,8 @@ export interface SourceView {
   readonly rejected: number;
   readonly conflicts: number;
   /** How it is read, where it is pulled. */
-  readonly pulled?: unknown;
+  readonly pulled?: { readonly state: string; readonly lagBytes: number | null };
+  readonly type?: string;
 }
 
 /** What an operator sees of the ledger. */
@@ -44,6 +45,7 @@ export interface LedgerView {
     readonly published: { readonly size: number; readonly at: string } | null;
     readonly fault: { readonly code: string } | null;
   };
+  readonly retention?: { readonly held_by: { readonly kind: string; readonly name: string } | null };
 }
 
 /** What `GET /v1/status` answers. Whoever makes it may add more. */

@@ -59,6 +59,18 @@ test('nobody there is NOT_RUNNING', async () => {
   await assert.rejects(openClientAt('http://127.0.0.1:1', { token: null }).get('/v1/status'), coded('NOT_RUNNING'));
 });
 
+test('a process that takes too long is not called one that does not run', async (t) => {
+  const server = createServer(() => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const client = openClientAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, { token: null });
+  await assert.rejects(client.post('/v1/reload', {}, 50), coded('ANSWER_LATE'));
+});
+
 test('a listener on every address is reached on this machine', () => {
   assert.equal(authority({ host: '0.0.0.0', port: 1 }), '127.0.0.1:1');
   assert.equal(authority({ host: '::', port: 1 }), '[::1]:1');

@@ -67,6 +67,7 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
       });
     } catch (error) {
       signal?.throwIfAborted();
+      if (limit.aborted) throw new WaybillError('ANSWER_LATE', `${base}${path} has not answered for ${answerMs / 1_000} s`);
       throw new WaybillError('NOT_RUNNING', `nothing answered at ${base}${reasonOf(error)}`, { cause: error });
     }
     const text = await response.text();

@@ -25,7 +25,9 @@ export function addControl(program: Command, terminal: Terminal, done: (code: nu
       const client = openClient(loadConfig(options.config), options.reason);
       const kind = options.source === true ? 'sources' : 'destinations';
       const answer = await client.post(`/v1/${kind}/${encodeURIComponent(name)}/${verb}`, {});
-      terminal.out(options.json ? JSON.stringify(answer) : `${name} ${after}`);
+      const ends = verb === 'cancel' && (answer as { readonly side?: unknown } | null)?.side != null;
+      const said = ends ? 'sends no old entries any more once what is in flight has come back' : after;
+      terminal.out(options.json ? JSON.stringify(answer) : `${name} ${said}`);
       done(EXIT.ok);
     });
   }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 
 const destination = z.looseObject({
+  type: z.string().nullish(),
   state: z.string(),
   cursor: z.int(),
   lag: z.int(),
@@ -43,7 +44,7 @@ const view = z.looseObject({
       })
       .nullish(),
   }),
-  sources: z.record(z.string(), z.looseObject({ pulled: pulled.nullish() })),
+  sources: z.record(z.string(), z.looseObject({ type: z.string().nullish(), pulled: pulled.nullish() })),
   destinations: z.record(z.string(), destination),
   reload: z.looseObject({ at: z.string(), error: z.looseObject({ code: z.string(), message: z.string() }).nullable() }).nullish(),
 });

@@ -52,15 +52,24 @@ async function repeat(show: () => Promise<void>): Promise<void> {
 
 /** A status for people: what stands still comes with its reason and the way out. */
 export function statusLines({ ledger, sources, destinations, reload }: StatusView): string[] {
-  const rows = Object.entries(destinations).map(([name, { state, cursor, lag }]) => [name, state, countText(cursor), countText(lag)]);
+  const rows = Object.entries(destinations).map(([name, { type, state, cursor, lag }]) => [
+    name,
+    type ?? '',
+    state,
+    countText(cursor),
+    countText(lag),
+  ]);
+  const from = Object.entries(sources).map(([name, { type }]) => (type ? `${name} (${type})` : name));
   return [
     `ledger ${ledger.origin}: ${countText(ledger.durable)} entries${ledger.bytes ? `, ${sizeText(ledger.bytes.used)} on disk` : ''}`,
     ...headLines(ledger),
     ...retentionLines(ledger),
     ...(ledger.damage ? [`DAMAGE: ${ledger.damage}`] : []),
     ...(reload?.error ? [`the changed configuration of ${reload.at} is NOT at work: ${reload.error.code}: ${reload.error.message}`] : []),
-    `sources: ${Object.keys(sources).join(', ') || 'none'}`,
-    ...(rows.length === 0 ? ['no destinations'] : ['', ...tableLines(['DESTINATION', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
+    `sources: ${from.join(', ') || 'none'}`,
+    ...(rows.length === 0
+      ? ['no destinations']
+      : ['', ...tableLines(['DESTINATION', 'TYPE', 'STATE', 'CURSOR', 'LAG'], rows, ['CURSOR', 'LAG'])]),
     ...Object.entries(sources).flatMap(([name, { pulled }]) => (pulled ? pulledNotes(name, pulled) : [])),
     ...Object.entries(destinations).flatMap(([name, destination]) => notesOn(name, destination)),
   ];

@@ -170,4 +170,15 @@ describe('the plan of a reload', () => {
     for (const line of refused) assert.match(line, /another origin needs another ledger|stop the process|restart the process/);
     assert.equal(isIdle(plan(next)), false);
   });
+
+  test('refuses another way of listening at the same address, and where traces go, with the way on', () => {
+    const tls = "listeners: [{ listen: '127.0.0.1:8400', serve: [ingest], tls: { cert: a.pem, key: b.pem } }]";
+    const mode = plan(after('listen: 127.0.0.1:8400', tls)).refused;
+    assert.deepEqual(mode, [
+      '127.0.0.1:8400 cannot go from plain HTTP to TLS while it is listened on: restart the process, or take another port',
+    ]);
+    assert.deepEqual(plan(after('listen: 127.0.0.1:8400', tls.replace('8400', '8401'))).refused, []);
+    const traces = plan(`${FILE}telemetry: { traces: { endpoint: 'http://127.0.0.1:4318/v1/traces' } }\n`).refused;
+    assert.deepEqual(traces, ['telemetry.traces.endpoint is read at a start: restart the process to change it']);
+  });
 });

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, DestinationConfig, ListenAddress } from './config.ts';
+import type { Config, DestinationConfig, ListenAddress, ListenerConfig } from './config.ts';
 import { changedPaths } from './leaves.ts';
 
 /** What becomes of the parts of one kind, by name, in the order of the new file. */
@@ -45,6 +45,10 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
       ...LEDGER_FIXED.filter(([key]) => old.ledger[key] !== next.ledger[key]).map(([, key, why]) => `ledger.${key} cannot change: ${why}`),
       ...(isDeepStrictEqual(old.ledger.keys, next.ledger.keys) ? [] : ['ledger.keys cannot change: restart the process to change it']),
       ...renamed(old, next),
+      ...moded(old, next),
+      ...(old.tracesEndpoint === next.tracesEndpoint
+        ? []
+        : ['telemetry.traces.endpoint is read at a start: restart the process to change it']),
     ],
     changed: changedPaths(old.digests, next.digests),
     sources: partChanges(old.sources, next.sources, (before, after) => {
@@ -67,6 +71,23 @@ function renamed(old: Config, next: Config): string[] {
   return next.destinations
     .filter(({ name, renamedFrom }) => renamedFrom !== null && before.has(renamedFrom) && !before.has(name))
     .map(({ name }) => `destinations.${name}.renamed_from takes effect at a start: restart the process`);
+}
+
+/** An address that is listened on cannot be opened a second time, and closed it could not be had back for certain. */
+function moded(old: Config, next: Config): string[] {
+  const before = new Map(old.api.listeners.map((listener) => [addressText(listener.listen), listenMode(listener)]));
+  return next.api.listeners.flatMap(({ listen, tls }) => {
+    const was = before.get(addressText(listen));
+    const mode = listenMode({ tls });
+    if (was === undefined || was === mode || listen.port === 0) return [];
+    return [`${addressText(listen)} cannot go from ${was} to ${mode} while it is listened on: restart the process, or take another port`];
+  });
+}
+
+/** How connections to an address are made, in words. Where that changes the address has to be opened anew. */
+export function listenMode({ tls }: Pick<ListenerConfig, 'tls'>): string {
+  if (tls === null) return 'plain HTTP';
+  return tls.clientCa === null ? 'TLS' : `TLS with client certificates (${tls.clientCert})`;
 }
 
 /** True when a reload by this plan would do nothing. */

@@ -209,6 +209,11 @@ export const ERROR_CODES = {
     means: 'No running process answered at the address that the configuration names.',
     action: 'Start it with `waybill run`, or name its configuration with `-c FILE`.',
   },
+  ANSWER_LATE: {
+    remedy: 'retry',
+    means: 'The running process took a command and has not answered in time. It may still do what it was asked for.',
+    action: 'Look at `waybill status`; the command can be given again.',
+  },
   API_UNEXPECTED: {
     remedy: 'halt',
     means: 'The running process answered a command in a way that the command does not know.',

@@ -86,6 +86,8 @@ export interface Destination {
    * be.
    */
   replay(from: Index, through: Index): Promise<SideStarted>;
+  /** What `replay` would send. Rejects as `replay` would now. */
+  replayable(from: Index, through: Index): Promise<SideRange>;
   /** What `recover` would send: the whole batches that hold [from, through]. Rejects like `replay`. */
   recoverable(from: Index, through: Index): Promise<SideRange>;
   /** Fills what the destination lost, with the original cuts and identities. Rejects like `replay`. */

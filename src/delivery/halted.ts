@@ -49,6 +49,10 @@ export class HaltedDestination implements Destination {
     return this.#refuse();
   }
 
+  replayable(): Promise<never> {
+    return this.#refuse();
+  }
+
   recoverable(): Promise<never> {
     return this.#refuse();
   }

@@ -131,13 +131,18 @@ export class DeliveryLoop implements Destination {
     return this.#side('redeliver', { from, through, gone: null });
   }
 
+  async replayable(from: Index, through: Index): Promise<SideRange> {
+    return this.#allowed('replay', { from, through, gone: null });
+  }
+
   async recoverable(from: Index, through: Index): Promise<SideRange> {
     const beginning = this.#options.ledger.beginning();
-    if (this.#state.rules.dedupe === 'position') return { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null };
+    if (this.#state.rules.dedupe === 'position')
+      return this.#allowed('recover', { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null });
     // Only whole batches have their original identity.
     const first = await this.#originals.at(from);
     const last = await this.#originals.at(through);
-    return { from: first.from, through: last.through, gone: first.gone };
+    return this.#allowed('recover', { from: first.from, through: last.through, gone: first.gone });
   }
 
   async recover(from: Index, through: Index): Promise<SideStarted> {
@@ -357,6 +362,14 @@ export class DeliveryLoop implements Destination {
     const name = `${kind}-${this.#state.account.sides}`;
     await begun;
     return { name, from, through };
+  }
+
+  /** The range, or a rejection where it could not be begun now. */
+  #allowed(kind: SideKind, range: SideRange): SideRange {
+    const { ledger } = this.#options;
+    const refused = refuseVerb(this.#state, { type: 'side', kind, ...range }, ledger.beginning(), ledger.size());
+    if (refused !== null) throw refused;
+    return range;
   }
 
   /** Resolves once `condition` holds after a step. Rejects when delivery stops before. */

@@ -187,10 +187,17 @@ describe('operators', () => {
     await world.fill(5);
     const place = world.open(new ModelDestination({ dedupe: 'position' }));
     await caughtUp(world, place);
-    await assert.rejects(place.replay(0 as Index, 2 as Index), { code: 'COMMAND_REFUSED', message: /takes each index once/ });
+    await assert.rejects(place.replay(0 as Index, 2 as Index), {
+      code: 'COMMAND_REFUSED',
+      message: /takes each index once.*`waybill recover`/,
+    });
+    await assert.rejects(place.replayable(0 as Index, 2 as Index), { code: 'COMMAND_REFUSED', message: /`waybill recover`/ });
+    assert.deepEqual(await place.recoverable(0 as Index, 2 as Index), { from: 0, through: 2, gone: null });
+    await assert.rejects(place.recoverable(0 as Index, 9 as Index), { code: 'COMMAND_REFUSED', message: /has not had index 9/ });
     await place.close();
     const key = world.open(new ModelDestination(), { name: 'hook' });
     await caughtUp(world, key);
+    assert.deepEqual(await key.replayable(0 as Index, 2 as Index), { from: 0, through: 2, gone: null });
     await assert.rejects(key.replay(3 as Index, 2 as Index), { code: 'COMMAND_REFUSED' });
     await assert.rejects(key.replay(0 as Index, 5 as Index), { code: 'COMMAND_REFUSED', message: /has not had index 5/ });
     await assert.rejects(key.redeliver(0 as Index, 2 as Index), { code: 'COMMAND_REFUSED', message: /nothing is set aside/ });

@@ -66,6 +66,7 @@ function refuseSide(
   if (account.detached?.held === true || detaching !== null) return refused(DETACHED);
   if (!open) return refused('the destination could not be opened yet');
   if (account.side !== null) return refused(`${account.side.name} has not ended: wait for it, or cancel it`);
+  if (account.live.cursor === 0) return refused('the destination has not had any entry yet');
   if (from > through) return refused(`the range begins at ${from} and ends at ${through}`);
   // A recovery may begin with what is known to be gone, because it says so.
   if (Math.max(from, (gone ?? -1) + 1) < beginning) {
@@ -76,7 +77,11 @@ function refuseSide(
   const end = Math.min(account.live.cursor, size);
   if (through >= end) return refused(`the destination has not had index ${through} yet: its cursor is ${account.live.cursor}`);
   if (kind === 'recover') return null;
-  if (rules.dedupe === 'position') return refused(`this destination takes each index once, so that a ${kind} would change nothing there`);
+  if (rules.dedupe === 'position') {
+    const way =
+      kind === 'replay' ? '; what it lost is filled by `waybill recover`' : '; `waybill quarantine waive` declares them as given up';
+    return refused(`this destination takes each index once, so that a ${kind} would change nothing there${way}`);
+  }
   return kind === 'redeliver' && outside(account, from, through) ? nothingAside(from, through) : null;
 }
 

@@ -108,6 +108,7 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
     status: () =>
       pipelineStatus({
         ...core,
+        config: current,
         destinations: destinations.parts,
         removed: removed.list(),
         pulled: pulled.parts,

@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts';
 import type { Destination, DestinationStatus } from '../delivery/destination.ts';
 import type { Intake, SourceCounts } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
@@ -22,8 +23,8 @@ export interface PipelineStatus {
     /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
     readonly bytes: { readonly used: number; readonly limit: number | null; readonly free: number | null };
     /**
-     * How long the free space lasts at the rate since the start; `null` when nothing was written yet, when nobody knows what is free, and
-     * while retention keeps the ledger below `retain.bytes`.
+     * How long the free space lasts at the rate since the start; `null` in the first ten minutes, when nothing was written yet, when nobody
+     * knows what is free, and while retention keeps the ledger below `retain.bytes`.
      */
     readonly days_left: number | null;
     readonly identities: { readonly entries: number; readonly rebuilding: boolean };
@@ -34,14 +35,19 @@ export interface PipelineStatus {
   readonly sources: Readonly<Record<string, SourceStatus>>;
   readonly producers: ReturnType<Intake['status']>['producers'];
   readonly refused_bytes: number;
-  readonly destinations: Readonly<Record<string, DestinationStatus>>;
+  readonly destinations: Readonly<Record<string, TypedDestination>>;
 }
 
 /** A source: what came of its events, and how it is read where it is pulled. */
-export type SourceStatus = SourceCounts & { readonly entries: number; readonly pulled?: PulledStatus };
+export type SourceStatus = SourceCounts & { readonly type: string; readonly entries: number; readonly pulled?: PulledStatus };
+
+/** A destination with the type of its sink; `null` for one that is not in the configuration any more. */
+export type TypedDestination = DestinationStatus & { readonly type: string | null };
 
 /** What a status is made of. */
 export interface StatusParts {
+  /** The configuration at work. */
+  readonly config: Pick<Config, 'sources' | 'destinations'>;
   readonly ledger: EmbeddedLedger;
   readonly identities: OpenIdentities;
   readonly intake: Intake;
@@ -62,6 +68,8 @@ export interface StatusParts {
 }
 
 const DAY_MS = 86_400_000;
+/** Before that a rate says nothing: a start catches up with whoever waited. */
+const RATE_AFTER_MS = 600_000;
 
 /** Looks at every part. It waits for nothing. */
 export function pipelineStatus(parts: StatusParts): PipelineStatus {
@@ -72,6 +80,8 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
   const { entries, rebuilding } = identities.facts();
   const { sources, producers, refusedBytes } = intake.status();
   const free = freeBytes(used, parts);
+  const sourceTypes = typesOf(parts.config.sources);
+  const destinationTypes = typesOf(parts.config.destinations);
   return {
     ledger: {
       origin: ledger.origin,
@@ -81,7 +91,7 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
       head: tree.head(),
       heads: parts.heads.status(),
       bytes: { used, limit: limitBytes, free },
-      days_left: placed === 0 || free === null || steady ? null : free / (placed / Math.max(1, parts.openMs)) / DAY_MS,
+      days_left: steady ? null : daysLeft(free, placed, parts.openMs),
       identities: { entries, rebuilding },
       damage,
       retention: parts.retention,
@@ -89,16 +99,26 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
     sources: Object.fromEntries(
       [...sources].map(([name, counts]) => {
         const source = parts.pulled.get(name);
-        return [name, source === undefined ? counts : { ...counts, pulled: source.status() }];
+        const typed = { type: sourceTypes.get(name) ?? '', ...counts };
+        return [name, source === undefined ? typed : { ...typed, pulled: source.status() }];
       }),
     ),
     producers,
     refused_bytes: refusedBytes,
     destinations: Object.fromEntries([
-      ...[...destinations].map(([name, destination]) => [name, destination.status()] as const),
-      ...parts.removed,
+      ...[...destinations].map(([name, one]) => [name, { type: destinationTypes.get(name) ?? null, ...one.status() }] as const),
+      ...[...parts.removed].map(([name, status]) => [name, { type: null, ...status }] as const),
     ]),
   };
+}
+
+function typesOf(parts: readonly { readonly name: string; readonly type: string }[]): ReadonlyMap<string, string> {
+  return new Map(parts.map(({ name, type }) => [name, type]));
+}
+
+/** How long the free space lasts at the rate of a time that is long enough to tell; `null`: nobody knows. */
+export function daysLeft(free: number | null, placed: number, openMs: number): number | null {
+  return free === null || placed === 0 || openMs < RATE_AFTER_MS ? null : free / (placed / openMs) / DAY_MS;
 }
 
 function freeBytes(used: number, { limitBytes, freeBytes: onDisk }: StatusParts): number | null {

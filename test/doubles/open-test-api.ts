@@ -76,6 +76,7 @@ export async function openTestApi(
     replay: range('replay'),
     recover: range('recover'),
     redeliver: range('redeliver'),
+    replayable: async (from, through) => ({ from, through }),
     recoverable: async (from, through) => ({ from, through }),
     async waive(from, through) {
       await range('waive')(from, through);
