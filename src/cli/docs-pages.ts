@@ -1,4 +1,5 @@
 import { configJsonSchema, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from '../config/json-schema.ts';
+import { witnessJsonSchema } from '../config/witness-schema.ts';
 import { ERROR_CODES } from '../contracts/errors.ts';
 import { FAULT_CODES } from '../contracts/faults.ts';
 import { durationText } from '../contracts/quantities.ts';
@@ -58,6 +59,9 @@ function configurationPage(): string {
     `By name, under \`sources\`. Types: ${links('sources', Object.keys(adapters.sources))}.`,
     '## Destinations',
     `By name, under \`destinations\`. Types: ${links('sinks', Object.keys(adapters.sinks))}.`,
+    '## A witness',
+    'The file of `waybill witness`, `witness.yaml`, read in the same way; `waybill schema witness` prints its JSON Schema.',
+    keysTable('', witnessJsonSchema()),
   ]);
 }
 

@@ -13,6 +13,8 @@ const EXIT_OF: Partial<Record<ErrorCode, number>> = {
   KEYS_EXPOSED: EXIT.configuration,
   KEY_INVALID: EXIT.configuration,
   KEY_FOREIGN: EXIT.configuration,
+  WITNESS_MISSING: EXIT.configuration,
+  WITNESS_KEY_INVALID: EXIT.configuration,
   NOT_RUNNING: EXIT.notRunning,
 };
 

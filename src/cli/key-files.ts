@@ -54,7 +54,12 @@ export async function verifierKeys(ledger: Pick<LedgerConfig, 'origin' | 'keys'>
 
 /** Rejects with `KEYS_EXPOSED` when others may read or replace a private key of the log. */
 export function refuseExposedKeys({ ledger }: Config): void {
-  for (const path of keyFilesOf(ledger)) {
+  refuseExposedFiles(keyFilesOf(ledger));
+}
+
+/** The same for any files of private keys. */
+export function refuseExposedFiles(paths: readonly string[]): void {
+  for (const path of paths) {
     const mode = fileMode(path);
     if (mode === null || (mode & EXPOSED) === 0) continue;
     throw new WaybillError('KEYS_EXPOSED', `others may use ${path} (mode ${(mode & 0o777).toString(8)})`);

@@ -28,8 +28,8 @@ export function loadConfig(path: string): Config {
   throw new WaybillError('CONFIG_INVALID', reading.faults.map(faultText).join('\n'));
 }
 
-/** A secret that cannot be read is a mistake at its place in the configuration, like one that is not there. */
-function readSecret(path: string): string | null {
+/** Reads the file of a secret. One that cannot be read is a mistake at its place in the configuration, like one that is not there. */
+export function readSecret(path: string): string | null {
   try {
     return readText(path);
   } catch (error) {

@@ -19,6 +19,7 @@ import type { Terminal } from './terminal.ts';
 import { addToken } from './token.ts';
 import { addVerify } from './verify.ts';
 import { version } from './version.ts';
+import { addWitness } from './witness.ts';
 
 /** The whole command line. Wrong words are thrown as `CommanderError`; a command that ended calls `done` with its exit code. */
 export function buildProgram(terminal: Terminal, done: (code: number) => void): Command {
@@ -36,6 +37,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     addRetention,
     addKey,
     addVerify,
+    addWitness,
     addToken,
     addSchema,
     addBench,

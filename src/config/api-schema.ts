@@ -49,7 +49,8 @@ const token = z
       context.addIssue({ code: 'custom', message: 'expected exactly one of token_sha256, token, cert_sha256 and cert_name' });
   });
 
-const tls = z.strictObject({
+/** The keys of the certificate of a listener. */
+export const tls = z.strictObject({
   cert: path.describe('File of the certificate and of those between it and its authority, in PEM. It is read again when it changes.'),
   key: path.describe('File of the private key, in PEM. Only the user of the process should be able to read it.'),
   client_ca: path.optional().describe('File of the authorities that sign the certificates of clients. Absent: clients show none.'),

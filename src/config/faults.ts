@@ -2,7 +2,7 @@ import type { Schema, SchemaError } from '../contracts/schema.ts';
 import { closest } from './closest.ts';
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts';
 import { keysAt } from './marks.ts';
-import type { ConfigPath } from './places.ts';
+import type { ConfigPath, PlacedValue } from './places.ts';
 
 /** One mistake in a configuration: where it stands, what is wrong, and what was probably meant. */
 export interface ConfigFault {
@@ -31,6 +31,21 @@ type Issue = SchemaError['issues'][number] & {
   readonly keys?: readonly string[];
   readonly values?: readonly unknown[];
 };
+
+/** Faults with the places where they stand, in the order of the file. */
+export function placeFaults(file: string, yaml: PlacedValue, faults: readonly PathFault[]): readonly ConfigFault[] {
+  return faults
+    .map(({ path, part, message, suggestion }) => ({ file, ...yaml.placeOf(path, part), path: path.join('.'), message, suggestion }))
+    .toSorted((a, b) => a.line - b.line || a.column - b.column);
+}
+
+/** What is wrong with a text as YAML, and with one that holds nothing. */
+export function yamlFaults(file: string, yaml: PlacedValue): readonly ConfigFault[] {
+  if (yaml.faults.length > 0) return yaml.faults.map(({ place, message }) => ({ file, ...place, path: '', message, suggestion: null }));
+  if (yaml.value !== null && yaml.value !== undefined) return [];
+  const message = 'the file is empty; `waybill init` and `waybill witness init` write a starter file';
+  return placeFaults(file, yaml, [{ path: [], part: 'value', message, suggestion: null }]);
+}
 
 /** One line for a terminal, in the form that editors can jump to. */
 export function faultText(fault: ConfigFault): string {

@@ -4,7 +4,7 @@ import { WaybillError } from '../contracts/errors.ts';
 import { apiConfig } from './api-schema.ts';
 import { closest } from './closest.ts';
 import type { Config, DestinationConfig, KeysConfig, SourceConfig } from './config.ts';
-import { type ConfigFault, type Fitted, faultText, fit, type PathFault } from './faults.ts';
+import { type ConfigFault, type Fitted, faultText, fit, type PathFault, placeFaults, yamlFaults } from './faults.ts';
 import { type Adapters, destinationJsonSchema, type JsonSchema, jsonSchemaOf, sourceJsonSchema } from './json-schema.ts';
 import { digestsOf } from './leaves.ts';
 import { changeMarked, hideSecrets } from './marks.ts';
@@ -25,17 +25,9 @@ export type ConfigReading =
 export function readConfig(text: string, file: string, readers: Readers, adapters: Adapters): ConfigReading {
   assert(isAbsolute(file), `the path of the configuration is absolute: ${file}`);
   const yaml = readYaml(text);
-  const placed = (faults: readonly PathFault[]): ConfigReading => ({
-    ok: false,
-    faults: faults
-      .map(({ path, part, message, suggestion }) => ({ file, ...yaml.placeOf(path, part), path: path.join('.'), message, suggestion }))
-      .toSorted((a, b) => a.line - b.line || a.column - b.column),
-  });
-  if (yaml.faults.length > 0) {
-    return { ok: false, faults: yaml.faults.map(({ place, message }) => ({ file, ...place, path: '', message, suggestion: null })) };
-  }
-  if (yaml.value === null || yaml.value === undefined)
-    return placed([valueFault([], 'the file is empty; `waybill init` writes a starter file')]);
+  const placed = (faults: readonly PathFault[]): ConfigReading => ({ ok: false, faults: placeFaults(file, yaml, faults) });
+  const unreadable = yamlFaults(file, yaml);
+  if (unreadable.length > 0) return { ok: false, faults: unreadable };
   const directory = dirname(file);
   const { value, faults: missing } = replaceReferences(yaml.value, readers, (path) => resolve(directory, path));
   const reading = new Reading(directory, adapters);

@@ -1,5 +1,6 @@
 import { type CodeFacts, DELIVERY_CODES, type Remedy } from './delivery-errors.ts';
 import { HEAD_CODES } from './head-errors.ts';
+import { WITNESS_CODES } from './witness-errors.ts';
 
 /** Every error that can happen in a correct program. `docs/errors.md` is made from this table. */
 export const ERROR_CODES = {
@@ -155,6 +156,7 @@ export const ERROR_CODES = {
       '`waybill destination forget NAME`, and put it back with the `start` that suits.',
   },
   ...HEAD_CODES,
+  ...WITNESS_CODES,
   ...DELIVERY_CODES,
   SOURCE_UNKNOWN: {
     remedy: 'halt',

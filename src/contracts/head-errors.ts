@@ -11,7 +11,7 @@ export const HEAD_CODES = {
   },
   KEYS_EXPOSED: {
     remedy: 'halt',
-    means: 'Others than the owner of the file can read or replace a private key of the log, so its signatures would prove nothing.',
+    means: 'Others than the owner of the file can read or replace a private key, so its signatures would prove nothing.',
     action: 'Run `chmod 600` on the file that the message names, then start again.',
   },
   KEY_INVALID: {

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Signer } from '../contracts/heads.ts';
-import { formatSigningKey, formatVerifierKey, keyId, parseSigningKey } from '../tlog/key.ts';
+import { type Algorithm, formatSigningKey, formatVerifierKey, keyId, parseSigningKey } from '../tlog/key.ts';
 import { sha256 } from './grow.ts';
 
 /** What a key of the log is for: `log` signs heads, `freshness` says with the time that a head is still the newest. */
@@ -22,22 +22,33 @@ export function keyName(origin: string, use: KeyUse): string {
   return use === 'log' ? origin : `${origin}/freshness`;
 }
 
-/** Makes a key of `SEED_BYTES` unpredictable bytes, in the form `PRIVATE+KEY+…` of signed notes. */
+/** Makes a key of the log of `SEED_BYTES` unpredictable bytes, in the form `PRIVATE+KEY+…` of signed notes. */
 export function makeSigningKey(origin: string, use: KeyUse, seed: Uint8Array): string {
-  const name = keyName(origin, use);
-  const id = keyId(sha256, name, ALGORITHM[use], publicKeyOf(seed));
-  return formatSigningKey({ name, id, algorithm: ALGORITHM[use], seed });
+  return makeNamedKey(keyName(origin, use), ALGORITHM[use], seed);
 }
 
-/**
- * A signer with the key in `text`. `place` is where it was found. Rejects with `KEY_INVALID`, and without a part of the key in the message,
- * what is no key for this use of this log.
- */
+/** The same for a key of any name. */
+export function makeNamedKey(name: string, algorithm: Algorithm, seed: Uint8Array): string {
+  return formatSigningKey({ name, id: keyId(sha256, name, algorithm, publicKeyOf(seed)), algorithm, seed });
+}
+
+/** A signer with the key of the log in `text`. `place` is where it was found. Throws as `openNamedSigner` does. */
 export function openSigner(text: string, { origin, use, place }: { origin: string; use: KeyUse; place: string }): Signer {
+  return openNamedSigner(text, { name: keyName(origin, use), algorithm: ALGORITHM[use], place });
+}
+
+/** What a key has to be, and where it was found. */
+export interface NamedKey {
+  readonly name: string;
+  readonly algorithm: Algorithm;
+  readonly place: string;
+}
+
+/** A signer with the key in `text`. Throws `KEY_INVALID`, and without a part of the key in the message, for what is not this key. */
+export function openNamedSigner(text: string, { name, algorithm, place }: NamedKey): Signer {
   const key = parsed(text.trim(), place);
-  const name = keyName(origin, use);
   if (key.name !== name) throw new WaybillError('KEY_INVALID', `${place} holds a key of ${key.name}, not of ${name}`);
-  if (key.algorithm !== ALGORITHM[use]) throw new WaybillError('KEY_INVALID', `${place} holds a key for another use than ${use}`);
+  if (key.algorithm !== algorithm) throw new WaybillError('KEY_INVALID', `${place} holds a key of ${name} for another use`);
   const publicKey = publicKeyOf(key.seed);
   if (keyId(sha256, name, key.algorithm, publicKey) !== key.id)
     throw new WaybillError('KEY_INVALID', `${place} holds a key whose number ${key.id} is not its own`);

@@ -17,6 +17,8 @@ export interface NoteSigner {
   readonly signingKey: SigningKey;
   /** Signs the text of a note: with the time (in seconds since 1970) where the key is one of cosignatures. */
   sign(text: string, time?: number): NoteSignature;
+  /** The 64 bytes of the signature of any message. */
+  signBytes(message: Uint8Array): Uint8Array;
 }
 
 /** A signer whose seed is 32 times this byte. */
@@ -29,13 +31,15 @@ export function noteSigner(name: string, byte: number, algorithm: Algorithm = 1)
   });
   const publicKey = Uint8Array.from(createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(12));
   const key: VerifierKey = { name, id: keyId(sha256, name, algorithm, publicKey), algorithm, publicKey };
+  const signBytes = (message: Uint8Array): Uint8Array => sign(null, message, privateKey);
   return {
     key,
+    signBytes,
     verifierKey: formatVerifierKey(key),
     signingKey: { name, id: key.id, algorithm, seed },
     sign: (text, time = 1_700_000_000) => {
-      if (algorithm === 1) return { name, id: key.id, bytes: sign(null, Buffer.from(text), privateKey) };
-      const signature = sign(null, cosignatureMessage(time, text), privateKey);
+      if (algorithm === 1) return { name, id: key.id, bytes: signBytes(Buffer.from(text)) };
+      const signature = signBytes(cosignatureMessage(time, text));
       return { name, id: key.id, bytes: encodeCosignature({ time, signature }) };
     },
   };

@@ -12,7 +12,8 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   tree: ['contracts', 'tlog'],
   verify: ['contracts', 'tlog'],
   export: ['contracts', 'tlog'],
-  config: ['contracts'],
+  witness: ['contracts', 'tlog'],
+  config: ['contracts', 'tlog'],
   pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config'],
   api: ['contracts', 'intake', 'config', 'codecs/native.ts'],
   cli: [
@@ -23,6 +24,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     'verify',
     'export',
     'tlog',
+    'witness',
     // What a configuration can name, and what an event looks like.
     'sinks/table.ts',
     'sources/table.ts',
