@@ -20,7 +20,7 @@ export function addSchema(program: Command, terminal: Terminal, done: (code: num
     .addHelpText('after', '\nExamples:\n  $ waybill schema > waybill.schema.json\n  $ waybill schema event')
     .action((what: string, _options: unknown, command: Command) => {
       const schema = SCHEMAS.get(what);
-      if (schema === undefined) return command.error(`error: there is no schema ${what}; there is ${[...SCHEMAS.keys()].join(', ')}`);
+      if (schema === undefined) command.error(`error: there is no schema ${what}; there is ${[...SCHEMAS.keys()].join(', ')}`);
       terminal.out(JSON.stringify(schema(), null, 2));
       done(0);
     });

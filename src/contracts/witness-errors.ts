@@ -6,8 +6,8 @@ export const WITNESS_CODES = {
     remedy: 'halt',
     means: 'The directory of the witness does not hold what it has signed.',
     action:
-      'If this witness is new, run `waybill witness init`. If it is not, put the directory back: one that has forgotten what it signed would ' +
-      'sign another history. Where it is lost for good, give the new one another name and key, and tell those who trust the old one.',
+      'If this witness is new, run `waybill witness init`. If it is not, put the directory back: one that has forgotten what it signed ' +
+      'would sign another history. Where it is lost for good, give the new one another name and key, and tell those who trust the old one.',
   },
   WITNESS_INVALID: {
     remedy: 'halt',
@@ -20,8 +20,8 @@ export const WITNESS_CODES = {
     remedy: 'halt',
     means: 'The private key of the witness is not where its configuration says, or it is no key of a witness of this name.',
     action:
-      'If this witness is new, run `waybill witness init`, which makes it. If it is not, put the key back from its copy: nobody trusts the ' +
-      'signatures of another one.',
+      'If this witness is new, run `waybill witness init`, which makes it. If it is not, put the key back from its copy: nobody trusts ' +
+      'the signatures of another one.',
   },
   WITNESS_LOCKED: {
     remedy: 'halt',

@@ -32,16 +32,10 @@ export function answerTooLarge(): WitnessAnswer {
 }
 
 function answerOf(answer: AddAnswer): WitnessAnswer {
-  switch (answer.kind) {
-    case 'signed':
-      return { status: 200, headers: { 'content-type': PLAIN }, body: answer.line };
-    case 'refused':
-      return text(answer.status, answer.reason);
-    case 'conflict':
-      return { status: 409, headers: { 'content-type': 'text/x.tlog.size' }, body: `${answer.size}\n` };
-    case 'unavailable':
-      return text(503, answer.reason, { 'retry-after': '5' });
-  }
+  if (answer.kind === 'signed') return { status: 200, headers: { 'content-type': PLAIN }, body: answer.line };
+  if (answer.kind === 'conflict') return { status: 409, headers: { 'content-type': 'text/x.tlog.size' }, body: `${answer.size}\n` };
+  if (answer.kind === 'refused') return text(answer.status, answer.reason);
+  return text(503, answer.reason, { 'retry-after': '5' });
 }
 
 /** What can be looked at: whether the process lives, and the newest head that was signed for a log. */
