@@ -143,6 +143,11 @@ export const DELIVERY_CODES = {
     means: 'Another process, or another destination of this one, writes to the same place.',
     action: 'Stop the other process, or give each destination a place of its own, then run `waybill retry DEST`.',
   },
+  CHECKPOINT_REFUSED: {
+    remedy: 'halt',
+    means: 'The receiver does not take a request that carries a checkpoint and no entry. Batches go on.',
+    action: 'Let the receiver answer it with a 2xx status, or set `checkpoints: false` on the destination and run `waybill reload`.',
+  },
   CHECKPOINT_CONFLICT: {
     remedy: 'halt',
     means:

@@ -62,6 +62,15 @@ const certificates = z
   .max(PEM_CHARACTERS_MAX)
   .refine(isCertificate, { error: 'expected certificates in PEM, as from `${file:…}`' });
 
+/** Whether a receiver of requests gets checkpoints. */
+export const checkpoints = z
+  .boolean()
+  .default(true)
+  .describe(
+    'Sends the signed checkpoints of the log along: with a batch, and in a request of their own when there is nothing else to send. ' +
+      '`false` for a receiver that cannot take such a request.',
+  );
+
 /** How TLS is spoken to a destination, beyond what the machine does by itself. */
 export const tls = z
   .strictObject({

@@ -2,11 +2,13 @@ import { dirname } from 'node:path';
 import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Disk, DiskFile } from '../contracts/ports.ts';
-import type { Receipt, Sink, SinkBatch, SinkContext, SinkTraits } from '../contracts/sink.ts';
+import type { Receipt, Sink, SinkBatch, SinkCheckpoint, SinkContext, SinkTraits } from '../contracts/sink.ts';
 import { asIndex, type Index } from '../contracts/units.ts';
+import { checkpointPath, putCheckpoint } from './file-checkpoint.ts';
 import { lines, parseLine } from './file-lines.ts';
 import { apartFiles, apartPath, markPath, markText } from './file-names.ts';
 import { findPlace, type Place, receiptFor } from './file-place.ts';
+import { untilGivenUp } from './given-up.ts';
 
 /** After so many batches the journal certainly has the outcome of one, and the mark of the beginning has served. */
 const MARKED_WRITES = 16;
@@ -40,6 +42,8 @@ export class FileSink implements Sink {
   #mark: 'unknown' | 'written' | 'gone' = 'unknown';
   #writes = 0;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Beside the turns of batches, which never wait for a checkpoint: it is another file. */
+  #checkpointTurn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(parts: FileSinkParts) {
@@ -63,6 +67,13 @@ export class FileSink implements Sink {
       };
     };
     return this.#inTurn(finish, signal);
+  }
+
+  checkpoint(checkpoint: SinkCheckpoint, signal: AbortSignal): Promise<void> {
+    assert(!this.#closed, `${this.#path} was used after its destination was closed`);
+    const put = this.#checkpointTurn.then(() => putCheckpoint(this.#disk, this.#path, checkpoint));
+    this.#checkpointTurn = put.catch(nothing);
+    return untilGivenUp(put, signal, `${checkpointPath(this.#path)} was not written in time`);
   }
 
   next(signal: AbortSignal): Promise<Index> {
@@ -91,6 +102,7 @@ export class FileSink implements Sink {
     if (this.#closed) return;
     this.#closed = true;
     await this.#turn;
+    await this.#checkpointTurn;
     await this.#letGo();
     await this.#lock.release();
   }

@@ -15,6 +15,7 @@ const TRAITS: SinkTraits = {
   batch: { entries: 10_000, bytes: 4 << 20, waitMs: 50 },
   inFlightMax: 1,
   carriesEmpty: true,
+  checkpoints: { inBatch: false, everyMs: 1_000 },
 };
 
 const config = z.strictObject({
@@ -37,7 +38,7 @@ export type FileConfig = z.output<typeof config>;
 export const file: SinkDefinition<FileConfig> = {
   type: 'file',
   title: 'File',
-  summary: 'Appends entries to a file, as lines of JSON, each batch flushed to the disk.',
+  summary: 'Appends entries to a file, as lines of JSON, each batch flushed to the disk, with the newest checkpoint in a file beside it.',
   config,
   traits: () => TRAITS,
   target: ({ path }) => path,

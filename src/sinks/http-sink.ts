@@ -1,8 +1,8 @@
 import { assert } from '../contracts/assert.ts';
-import type { WaybillError } from '../contracts/errors.ts';
+import { WaybillError } from '../contracts/errors.ts';
 import type { HttpRequest, HttpResponse } from '../contracts/ports.ts';
 import type { Schema } from '../contracts/schema.ts';
-import type { Receipt, Sink, SinkBatch, SinkContext, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
+import type { Receipt, Sink, SinkBatch, SinkCheckpoint, SinkContext, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
 import { standardVerdict, type VerdictContext } from './verdict.ts';
 
 /**
@@ -24,6 +24,8 @@ export interface HttpRecipe<Config> {
   verdict?(response: HttpResponse, batch: SinkBatch, context: VerdictContext): WaybillError | null;
   /** What the answer says that is worth keeping. Absent: its status. */
   receipt?(response: HttpResponse): Receipt;
+  /** A request that carries a checkpoint and no entry, for configurations whose traits name checkpoints. */
+  checkpointRequest(checkpoint: SinkCheckpoint, config: Config, destination: HttpDestination): HttpRequest;
   /** Where its requests go. */
   reaches(config: Config): Pick<HttpRequest, 'url' | 'publicOnly' | 'tls'>;
   /** A request that is marked as a test and carries no entry. */
@@ -51,6 +53,8 @@ export interface HttpExchange {
     signal: AbortSignal,
   ): WaybillError | null | Promise<WaybillError | null>;
   receipt(response: HttpResponse, batch: SinkBatch): Receipt;
+  /** Brings a checkpoint; present when the traits name checkpoints. */
+  checkpoint?(checkpoint: SinkCheckpoint, signal: AbortSignal): Promise<void>;
   readBack?: Sink['readBack'];
 }
 
@@ -64,10 +68,14 @@ export function httpSink<Config>(recipe: HttpRecipe<Config>): SinkDefinition<Con
     config,
     traits: (settings) => recipe.traits(settings),
     target: (settings) => recipe.target(settings),
-    open: async (settings, context) =>
-      openHttpSink(
+    open: async (settings, context) => {
+      const traits = recipe.traits(settings);
+      return openHttpSink(
         {
-          traits: recipe.traits(settings),
+          traits,
+          ...(traits.checkpoints === undefined
+            ? {}
+            : { checkpoint: (checkpoint, signal) => sendCheckpoint(recipe, settings, context, checkpoint, signal) }),
           secrets: recipe.secrets(settings),
           request: (batch, destination) => recipe.request(batch, settings, destination),
           verdict: (response, batch, verdictContext) =>
@@ -75,7 +83,8 @@ export function httpSink<Config>(recipe: HttpRecipe<Config>): SinkDefinition<Con
           receipt: (response) => recipe.receipt?.(response) ?? { status: response.status },
         },
         context,
-      ),
+      );
+    },
     async probe(settings, { ports, signal }) {
       const { address, tls } = await ports.http.reach(recipe.reaches(settings), signal);
       return [`connected to ${address}${tls === null ? ' without TLS' : `, ${tls}`}; no request was sent`];
@@ -92,11 +101,29 @@ export function httpSink<Config>(recipe: HttpRecipe<Config>): SinkDefinition<Con
   };
 }
 
+async function sendCheckpoint<Config>(
+  recipe: HttpRecipe<Config>,
+  settings: Config,
+  { name, origin, ports }: SinkContext,
+  checkpoint: SinkCheckpoint,
+  signal: AbortSignal,
+): Promise<void> {
+  const request = recipe.checkpointRequest(checkpoint, settings, { name, origin, now: ports.clock.now() });
+  const response = await ports.http.send(request, signal);
+  const from = new URL(request.url).origin;
+  const error = standardVerdict(response, { from, now: ports.clock.now(), secrets: recipe.secrets(settings) });
+  if (error === null) return;
+  // It takes batches at this very address, so it is this kind of request that it does not know.
+  const unknown = error.remedy === 'reject' || error.code === 'SINK_REFUSED' || error.code === 'SINK_NOT_FOUND';
+  throw unknown ? new WaybillError('CHECKPOINT_REFUSED', error.message, { cause: error, facts: error.details.facts ?? {} }) : error;
+}
+
 /** The sink of a destination that `open` of its definition has looked at already. */
 export function openHttpSink(exchange: HttpExchange, context: SinkContext): Sink {
   const sink = new HttpSink(exchange, context);
-  const { readBack } = exchange;
-  return readBack === undefined ? sink : Object.assign(sink, { readBack });
+  const { readBack, checkpoint: bring } = exchange;
+  const checkpoint: Sink['checkpoint'] = (one, signal) => sink.keep((either) => bring?.(one, either) ?? Promise.resolve(), signal);
+  return Object.assign(sink, readBack === undefined ? {} : { readBack }, bring === undefined ? {} : { checkpoint });
 }
 
 class HttpSink implements Sink {
@@ -112,13 +139,18 @@ class HttpSink implements Sink {
     this.#context = context;
   }
 
-  async write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt> {
+  write(batch: SinkBatch, signal: AbortSignal): Promise<Receipt> {
+    return this.keep((either) => this.#send(batch, either), signal);
+  }
+
+  /** Sends something, which closing ends and waits for. */
+  async keep<Out>(send: (signal: AbortSignal) => Promise<Out>, signal: AbortSignal): Promise<Out> {
     assert(!this.#closing.signal.aborted, `the sink of ${this.#context.name} was written to after it was closed`);
-    const write = this.#send(batch, AbortSignal.any([signal, this.#closing.signal]));
-    const settled = write.then(nothing, nothing);
+    const sending = send(AbortSignal.any([signal, this.#closing.signal]));
+    const settled = sending.then(nothing, nothing);
     this.#writes.add(settled);
     try {
-      return await write;
+      return await sending;
     } finally {
       this.#writes.delete(settled);
     }

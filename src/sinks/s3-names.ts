@@ -1,5 +1,5 @@
 import type { SinkBatch } from '../contracts/sink.ts';
-import { asIndex, type Index } from '../contracts/units.ts';
+import { asIndex, type Index, type Size } from '../contracts/units.ts';
 import type { Compression } from './compress.ts';
 
 /** Every index has at most so many digits, so names sort in the order of their entries. */
@@ -37,6 +37,21 @@ export function ownerKey(prefix: string): string {
   return `${prefix}waybill.json`;
 }
 
+/** The key of the object on which it is tried whether the store keeps conditions, where that of the owner may not be read. */
+export function probeKey(prefix: string): string {
+  return `${prefix}waybill-probe.json`;
+}
+
+/** The key of a checkpoint: they sort by how many entries they cover. */
+export function checkpointKey(prefix: string, size: Size): string {
+  return `${prefix}checkpoints/${digits(size)}`;
+}
+
+/** The key of the newest checkpoint, the only one whose object is written more than once. */
+export function newestCheckpointKey(prefix: string): string {
+  return `${prefix}checkpoint`;
+}
+
 /** Reads a key, or gives `null` when it is not that of a batch directly below the prefix. */
 export function readKey(prefix: string, key: string): NamedObject | null {
   if (!key.startsWith(prefix)) return null;
@@ -47,6 +62,6 @@ export function readKey(prefix: string, key: string): NamedObject | null {
   return named.through >= named.from && Number.isSafeInteger(named.through) ? named : null;
 }
 
-function digits(index: Index): string {
-  return String(index).padStart(DIGITS, '0');
+function digits(place: Index | Size): string {
+  return String(place).padStart(DIGITS, '0');
 }

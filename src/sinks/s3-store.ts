@@ -6,7 +6,7 @@ import type { Index } from '../contracts/units.ts';
 import { type Compression, decompressAside } from './compress.ts';
 import { parseLine } from './file-lines.ts';
 import { readListing, s3Verdict } from './s3-answer.ts';
-import { type NamedObject, ownerKey, readKey } from './s3-names.ts';
+import { type NamedObject, ownerKey, probeKey, readKey } from './s3-names.ts';
 import type { S3Request, S3Signer } from './s3-signer.ts';
 
 /** The longest body of a batch that the configuration allows, with room for what one record is longer. */
@@ -14,6 +14,13 @@ const OBJECT_BYTES_MAX = 257 << 20;
 
 /** A thousand keys of the longest kind, and what stands around them. */
 const LISTING_BYTES_MAX = 4 << 20;
+
+const OWNER = { absent: false, contentType: 'application/json' };
+
+const PROBE = '{"waybill":"does this store keep conditions?"}\n';
+
+/** The longest small object that is read whole. */
+const TEXT_BYTES_MAX = 1_000_000;
 
 const LINE_FEED = 0x0a;
 
@@ -29,6 +36,13 @@ export interface S3StoreParts {
   readonly objectHeaders: Readonly<Record<string, string>>;
 }
 
+/** How a small object is put. */
+interface PutText {
+  readonly absent: boolean;
+  readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** The objects of one destination in a store: whose they are, whether one is there already, and what they hold. */
 export class S3Store {
   readonly #parts: S3StoreParts;
@@ -37,51 +51,86 @@ export class S3Store {
     this.#parts = parts;
   }
 
+  /**
+   * Puts a small object; `absent`: only if there is none, which the store must be known to keep. Answers whether it was put. Rejects like
+   * `read`.
+   */
+  async putText(key: string, text: string, { absent, ...more }: PutText, signal: AbortSignal): Promise<boolean> {
+    const response = await this.#send(this.#textRequest(key, text, { absent, ...more }), signal);
+    if (absent && response.status === 412) return false;
+    this.#check(response);
+    return true;
+  }
+
+  /** The text of a small object; `null` where there is none, `hidden` where these credentials may not look. Rejects like `read`. */
+  async getText(key: string, signal: AbortSignal): Promise<{ readonly text: string } | 'hidden' | null> {
+    const response = await this.#send({ method: 'GET', key, answerBytesMax: TEXT_BYTES_MAX }, signal);
+    if (response.status === 404) return null;
+    if (response.status === 403) return 'hidden';
+    this.#check(response);
+    return { text: Buffer.from(response.body).toString('utf8') };
+  }
+
+  #textRequest(key: string, text: string, { absent, contentType, headers = {} }: PutText): S3Request {
+    const own = {
+      ...this.#parts.objectHeaders,
+      ...headers,
+      'content-type': contentType,
+      // A bucket with Object Lock takes nothing without it.
+      'x-amz-checksum-sha256': createHash('sha256').update(text).digest('base64'),
+      ...(absent ? { 'if-none-match': '*' } : {}),
+    };
+    return { method: 'PUT', key, headers: own, body: Buffer.from(text) };
+  }
+
   /** Asks after the bucket itself. Rejects like `read`. */
   async findBucket(signal: AbortSignal): Promise<void> {
     await this.#expect({ method: 'HEAD', key: '' }, signal);
   }
 
   /**
-   * Makes the prefix this destination's own, and finds out on that object whether the store keeps conditions. Rejects with
-   * `DESTINATION_FOREIGN` when the prefix is another's.
+   * Makes the prefix this destination's own, and finds out whether the store keeps conditions. Rejects with `DESTINATION_FOREIGN` when the
+   * prefix is another's, and with `SINK_UNAUTHORIZED` where nobody can tell whose it is and writing could take it from another.
    */
   async own(signal: AbortSignal): Promise<{ readonly keepsConditions: boolean }> {
     const { context, prefix } = this.#parts;
-    const { log } = context.ports;
     const key = ownerKey(prefix);
     const text = `${JSON.stringify({ ledger: context.origin, destination: context.name })}\n`;
-    const found = await this.#send({ method: 'GET', key }, signal);
-    // Whoever may only write is told 403 here; whether there is something shows when it is written.
-    if (found.status !== 404 && found.status !== 403) this.#check(found);
-    const there = found.status < 300;
-    if (there && Buffer.from(found.body).toString('utf8') !== text) {
+    const found = await this.getText(key, signal);
+    if (found === 'hidden') return this.#ownUnseen(key, text, signal);
+    if (found !== null && found.text !== text) {
       throw new WaybillError('DESTINATION_FOREIGN', `${key} says that this prefix belongs to another ledger or destination`, {
         facts: { key },
       });
     }
-    const headers = {
-      ...this.#parts.objectHeaders,
-      'content-type': 'application/json',
-      // A bucket with Object Lock takes nothing without it.
-      'x-amz-checksum-sha256': createHash('sha256').update(text).digest('base64'),
-    };
-    const put: S3Request = { method: 'PUT', key, headers, body: Buffer.from(text) };
-    const conditional: S3Request = { ...put, headers: { ...headers, 'if-none-match': '*' } };
-    const first = await this.#send(conditional, signal);
-    if (first.status === 412) {
-      if (!there) log.warn('the store does not let these credentials look whose the prefix is', { destination: context.name, key });
-      return { keepsConditions: true };
+    // What is there says the same, so that writing it once more changes nothing where the condition is not kept.
+    const conditions = await this.#conditions(key, text, signal);
+    if (conditions === 'refused' && found === null) await this.putText(key, text, OWNER, signal);
+    return { keepsConditions: conditions === 'kept' };
+  }
+
+  /** Whoever may only write cannot see another's name on the prefix: it is safe only if the store leaves alone what is there. */
+  async #ownUnseen(key: string, text: string, signal: AbortSignal): Promise<{ readonly keepsConditions: true }> {
+    const { context, prefix } = this.#parts;
+    // On an object that is the same for everybody, because trying it on that of the owner could replace another's.
+    if ((await this.#conditions(probeKey(prefix), PROBE, signal)) !== 'kept') {
+      const message = `the store keeps no conditions, and these credentials may not read ${key}, so nobody can tell whose the prefix is`;
+      throw new WaybillError('SINK_UNAUTHORIZED', `${message}: allow s3:GetObject and s3:ListBucket`, { facts: { key } });
     }
-    if (first.status === 501) {
-      if (!there) await this.#expect(put, signal);
-      return { keepsConditions: false };
+    if (!(await this.putText(key, text, { ...OWNER, absent: true }, signal)))
+      context.ports.log.warn('the store does not let these credentials look whose the prefix is', { destination: context.name, key });
+    return { keepsConditions: true };
+  }
+
+  /** What becomes of a condition: an object that is there is left alone, or replaced, or nothing is put at all. */
+  async #conditions(key: string, text: string, signal: AbortSignal): Promise<'kept' | 'ignored' | 'refused'> {
+    for (const _ of ['it may be the first', 'it is there now']) {
+      const response = await this.#send(this.#textRequest(key, text, { ...OWNER, absent: true }), signal);
+      if (response.status === 412) return 'kept';
+      if (response.status === 501) return 'refused';
+      this.#check(response);
     }
-    this.#check(first);
-    if (there) return { keepsConditions: false };
-    const second = await this.#send(conditional, signal);
-    if (second.status !== 412) this.#check(second);
-    return { keepsConditions: second.status === 412 };
+    return 'ignored';
   }
 
   /**

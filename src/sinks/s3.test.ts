@@ -246,6 +246,30 @@ describe('a prefix', () => {
 
 describe('a store that does not keep conditions', () => {
   for (const conditions of ['ignored', 'refused'] as const) {
+    test(`and credentials that may not read leave the prefix of another alone, and say what is missing (${conditions})`, async () => {
+      const other = await startObjectStore({ ...KEYS, bucket: 'audit', region: 'eu-central-1', conditions });
+      await (await open({ endpoint: other.url }, { name: 'other' })).close();
+      const before = other
+        .objects()
+        .find(({ key }) => key === 'acme/waybill.json')
+        ?.body.toString();
+      other.interfere(({ method }) => (method === 'PUT' ? null : { status: 403, code: 'AccessDenied' }));
+      const missing = { code: 'SINK_UNAUTHORIZED', message: /nobody can tell whose the prefix is: allow s3:GetObject and s3:ListBucket/ };
+      await assert.rejects(open({ endpoint: other.url }), missing);
+      assert.equal(
+        other
+          .objects()
+          .find(({ key }) => key === 'acme/waybill.json')
+          ?.body.toString(),
+        before,
+      );
+      other.interfere(() => null);
+      await assert.rejects(open({ endpoint: other.url }), { code: 'DESTINATION_FOREIGN' });
+      await other.stop();
+    });
+  }
+
+  for (const conditions of ['ignored', 'refused'] as const) {
     test(`is found out, and promises less (${conditions})`, async () => {
       const other = await startObjectStore({ ...KEYS, bucket: 'audit', region: 'eu-central-1', conditions });
       for (let time = 0; time < 2; time += 1) {

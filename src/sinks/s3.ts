@@ -7,6 +7,7 @@ import { duration, NOT_TLS, requestUrl, speaksTls, tls } from './config-values.t
 import { type HttpDestination, openHttpSink } from './http-sink.ts';
 import { omittedText } from './omitted.ts';
 import { s3Verdict } from './s3-answer.ts';
+import { S3Checkpoints } from './s3-checkpoints.ts';
 import { CONTENT_TYPES, ENDINGS, keyOf, ownerKey } from './s3-names.ts';
 import { openS3Signer, type S3Place, urlOf } from './s3-signer.ts';
 import { S3Store } from './s3-store.ts';
@@ -18,6 +19,8 @@ const TRAITS: SinkTraits = {
   batch: { entries: 100_000, bytes: 8 << 20, waitMs: 60_000 },
   inFlightMax: 16,
   carriesEmpty: true,
+  // Each is an object or two, and what is stored is paid for.
+  checkpoints: { inBatch: false, everyMs: 60_000 },
 };
 
 /** Metadata of an object is at most 2 KiB in all: more set aside entries than this are only counted. */
@@ -106,6 +109,8 @@ export const s3: SinkDefinition<S3Config> = {
     if (!keepsConditions) {
       ports.log.warn('the store does not keep conditions, so an object that is there already would be replaced', { destination: name });
     }
+    const lockHeaders = () => lockHeadersOf(settings, ports.clock.now());
+    const checkpoints = new S3Checkpoints({ store, prefix: settings.prefix, keepsConditions, lockHeaders });
     const checksums = new WeakMap<SinkBatch, string>();
     return openHttpSink(
       {
@@ -127,6 +132,7 @@ export const s3: SinkDefinition<S3Config> = {
           return store.compare(objectKey, settings.compress, batch.sha256, checksums.get(batch) ?? '', signal);
         },
         receipt: (response, batch) => ({ status: response.status, key: keyOf(settings.prefix, batch, settings.compress) }),
+        checkpoint: (checkpoint, signal) => checkpoints.put(checkpoint, signal),
         readBack: (signal) => store.readBack(signal),
       },
       context,
@@ -160,7 +166,6 @@ function encryptionHeaders({ encryption, kms_key: kmsKey }: S3Config): Readonly<
 
 /** A reader of objects finds in their names and here that nothing is missing. */
 function objectHeaders(batch: SinkBatch, settings: S3Config, { name, origin, now }: HttpDestination): Readonly<Record<string, string>> {
-  const { lock } = settings;
   return {
     'content-type': CONTENT_TYPES[settings.compress],
     'x-amz-meta-waybill-ledger': origin,
@@ -173,8 +178,15 @@ function objectHeaders(batch: SinkBatch, settings: S3Config, { name, origin, now
     'x-amz-meta-waybill-batch': batch.id,
     ...(batch.replay === undefined ? {} : { 'x-amz-meta-waybill-replay': batch.replay }),
     ...encryptionHeaders(settings),
-    ...(lock === undefined ? {} : { 'x-amz-object-lock-mode': lock.mode.toUpperCase() }),
-    ...(lock === undefined ? {} : { 'x-amz-object-lock-retain-until-date': new Date(now + lock.for).toISOString() }),
+    ...lockHeadersOf(settings, now),
+  };
+}
+
+function lockHeadersOf({ lock }: S3Config, now: number): Readonly<Record<string, string>> {
+  if (lock === undefined) return {};
+  return {
+    'x-amz-object-lock-mode': lock.mode.toUpperCase(),
+    'x-amz-object-lock-retain-until-date': new Date(now + lock.for).toISOString(),
   };
 }
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { assert } from '../contracts/assert.ts';
-import { WaybillError } from '../contracts/errors.ts';
 import type { Output } from '../contracts/ports.ts';
 import type { Receipt, Sink, SinkBatch, SinkDefinition, SinkTraits } from '../contracts/sink.ts';
+import { untilGivenUp } from './given-up.ts';
 
 /** A pipe cannot say whether anybody has read what it took. */
 const TRAITS: SinkTraits = {
@@ -13,6 +13,8 @@ const TRAITS: SinkTraits = {
   carriesEmpty: false,
 };
 
+const SLOW = 'standard output was not read in time';
+
 const config = z.strictObject({});
 
 /** The settings of a `stdout` destination: there are none. */
@@ -22,7 +24,8 @@ export type StdoutConfig = z.output<typeof config>;
 export const stdout: SinkDefinition<StdoutConfig> = {
   type: 'stdout',
   title: 'Standard output',
-  summary: 'Writes entries to standard output, as lines of JSON, as fast as they are read there. It cannot say what was read.',
+  summary:
+    'Writes entries to standard output, as lines of JSON, as fast as they are read there. Nobody can say what was read; there are no checkpoints.',
   config,
   traits: () => TRAITS,
   target: () => 'standard output',
@@ -46,28 +49,15 @@ class StdoutSink implements Sink {
     // A batch whose bytes are in the pipe already is waited for: the reader was slow, and would get it twice.
     if (this.#last?.id !== batch.id) {
       // Nothing piles up before a slow reader.
-      if (this.#last !== null) await until(this.#last.written.catch(nothing), either);
+      if (this.#last !== null) await untilGivenUp(this.#last.written.catch(nothing), either, SLOW);
       this.#last = { id: batch.id, written: this.#output.write(batch.body) };
     }
-    await until(this.#last.written, either);
+    await untilGivenUp(this.#last.written, either, SLOW);
     return { bytes: batch.body.length };
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new Error('the destination was closed'));
-  }
-}
-
-async function until<Out>(work: Promise<Out>, signal: AbortSignal): Promise<Out> {
-  const given = Promise.withResolvers<never>();
-  const stop = (): void =>
-    given.reject(new WaybillError('SINK_ANSWER_LOST', 'standard output was not read in time', { cause: signal.reason }));
-  if (signal.aborted) stop();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, given.promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -18,7 +18,7 @@ const OLD = `whsec_${Buffer.from('the old secret, 24 bytes').toString('base64')}
 const NEW = `whsec_${Buffer.from('the new secret, 24 bytes').toString('base64')}`;
 
 const ports = await openPorts({ logLevel: 'silent' });
-const receiver = await startHttpReceiver({ drops: false, read: () => ({ id: '', held: [] }) });
+const receiver = await startHttpReceiver({ drops: false, read: () => ({ id: '', held: [], checkpoint: null }) });
 after(async () => {
   await receiver.stop();
   await ports.close();

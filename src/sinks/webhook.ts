@@ -1,8 +1,9 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { WaybillError } from '../contracts/errors.ts';
 import type { HttpRequest } from '../contracts/ports.ts';
-import type { SinkBatch } from '../contracts/sink.ts';
-import { headers, NOT_TLS, requestUrl, speaksTls, tls } from './config-values.ts';
+import type { CheckpointTraits, SinkBatch } from '../contracts/sink.ts';
+import { checkpoints, headers, NOT_TLS, requestUrl, speaksTls, tls } from './config-values.ts';
 import { type HttpDestination, httpSink } from './http-sink.ts';
 import { lowerCased, querySecrets, urlTarget } from './http-url.ts';
 import { readWebhookKey, type WebhookKey, webhookSignatures } from './webhook-signature.ts';
@@ -15,6 +16,8 @@ const BATCH_ENTRIES = 100;
 const SECRETS_MAX = 8;
 
 const COMMA = 0x2c;
+
+const CHECKPOINTS: CheckpointTraits = { inBatch: true, everyMs: 1_000 };
 
 const secret = z
   .string()
@@ -47,6 +50,7 @@ const config = z
       .boolean()
       .default(false)
       .describe('Declares that the receiver drops a `webhook-id` that it has already taken, so that a repeat leaves no duplicate.'),
+    checkpoints,
     tls: tls.optional().describe('For https: whom to trust, and who we are.'),
   })
   .refine(({ url, tls: settings }) => speaksTls(url, settings), NOT_TLS)
@@ -65,12 +69,13 @@ export const webhook = httpSink<WebhookConfig>({
   title: 'Webhook',
   summary: 'Posts entries in batches to a URL, signed as Standard Webhooks 1.0 wants it.',
   config,
-  traits: ({ idempotent }) => ({
+  traits: ({ idempotent, checkpoints }) => ({
     ack: 'received',
     dedupe: idempotent ? 'key' : 'none',
     batch: { entries: BATCH_ENTRIES, bytes: BATCH_BYTES, waitMs: 0 },
     inFlightMax: 1,
     carriesEmpty: true,
+    ...(checkpoints ? { checkpoints: CHECKPOINTS } : {}),
   }),
   target: ({ url }) => urlTarget(new URL(url)),
   secrets: (settings) => [
@@ -80,6 +85,12 @@ export const webhook = httpSink<WebhookConfig>({
   ],
   request: (batch, settings, destination) =>
     signedRequest({ id: batch.id, replay: batch.replay, body: messageOf(batch, destination) }, settings, destination),
+  checkpointRequest({ size, note }, settings, destination) {
+    const { origin, name } = destination;
+    const message = { type: 'waybill.checkpoint', data: { ledger: origin, destination: name, size, checkpoint: note } };
+    const id = `${name}-checkpoint-${size}-${hash('sha256', note, 'hex').slice(0, 24)}`;
+    return signedRequest({ id, body: Buffer.from(JSON.stringify(message)) }, settings, destination);
+  },
   reaches: ({ url, allow_private: anywhere, tls: identity }) => ({ url, publicOnly: !anywhere, tls: identity }),
   testRequest(settings, destination) {
     const { origin, name, now } = destination;
@@ -126,13 +137,14 @@ function messageOf(batch: SinkBatch, { origin, name }: HttpDestination): Uint8Ar
   }
   const facts = { ledger: origin, destination: name, ...(replay === undefined ? {} : { replay }), from, through, count, omitted };
   const head = Buffer.from(`${JSON.stringify(facts).slice(0, -1)},"entries":[`);
+  const tail = Buffer.from(batch.checkpoint === undefined ? ']}' : `],"checkpoint":${JSON.stringify(batch.checkpoint)}}`);
   // The last line feed goes, and every other one becomes a comma.
   const records = Math.max(0, body.length - 1);
-  const message = Buffer.allocUnsafeSlow(head.length + records + 2);
+  const message = Buffer.allocUnsafeSlow(head.length + records + tail.length);
   head.copy(message);
   message.set(body.subarray(0, records), head.length);
   for (let k = 1; k < count; k += 1) message[head.length + (offsets[k] as number) - 1] = COMMA;
-  message.write(']}', head.length + records);
+  tail.copy(message, head.length + records);
   return message;
 }
 

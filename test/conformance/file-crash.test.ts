@@ -31,6 +31,9 @@ class Story {
   durable = 1;
   reached = 0;
   readonly entries: readonly string[];
+  /** How many entries the newest checkpoint covers that was written, and the newest that may have been. */
+  sealed = 0;
+  tried = 0;
 
   constructor(seed: number) {
     this.world = new World(seed);
@@ -55,6 +58,16 @@ class Story {
     return paths.flatMap((path) => heldIn(Buffer.from(this.disk.peek(path) ?? []).toString()));
   }
 
+  /** Whoever looks between two lives finds a checkpoint whole, and none older than one that was written. */
+  checkSeal(): void {
+    const found = this.disk.peek(`${PATH}.checkpoint`);
+    if (found === null && this.sealed === 0) return;
+    const note = Buffer.from(found ?? []).toString();
+    const size = Number(note.split('\n')[1]);
+    assert.equal(note, noteOf(size), 'the checkpoint is not whole');
+    assert.ok(size >= this.sealed && size <= this.tried, `the checkpoint covers ${size}, and ${this.sealed} was written`);
+  }
+
   async live(last: boolean): Promise<void> {
     const life = this.world.begin();
     const calm = { ...this.disk.odds };
@@ -76,6 +89,7 @@ class Story {
     this.journal = this.journal.slice(0, done && !power ? this.journal.length : kept);
     this.durable = this.journal.length;
     this.disk.odds = calm;
+    this.checkSeal();
   }
 
   async #process(life: Life): Promise<void> {
@@ -94,8 +108,22 @@ class Story {
       if (outcome === null) continue;
       this.journal.push(outcome);
       next = outcome.cursor;
+      // Published heads never get smaller, however far back the cursor is set.
+      if (next >= this.tried && this.chance.hit(0.3)) await this.#seal(sink, next);
       // The journal is flushed behind the writes, sometimes several of them later.
       if (this.chance.hit(0.5)) this.durable = this.chance.int(this.durable, this.journal.length);
+    }
+  }
+
+  /** A batch may be on its way at the same time: here the place of the next one is looked for. */
+  async #seal(sink: Sink, size: number): Promise<void> {
+    this.tried = Math.max(this.tried, size);
+    const signal = new AbortController().signal;
+    try {
+      await Promise.all([sink.checkpoint?.({ size: asSize(size), note: noteOf(size) }, signal), sink.next?.(signal)]);
+      this.sealed = size;
+    } catch (error) {
+      if (!isWaybillError(error) || error.code !== 'DISK_FAILED') throw error;
     }
   }
 
@@ -111,6 +139,12 @@ class Story {
       return null;
     }
   }
+}
+
+/** A note of the right form; nobody checks its signature here. */
+function noteOf(size: number): string {
+  const root = Buffer.alloc(32, size).toString('base64');
+  return `acme.example/audit\n${size}\n${root}\n\n\u2014 acme.example/audit ${'A'.repeat(92)}\n`;
 }
 
 /** A batch of the wanted entries of a range, each under its own index. */

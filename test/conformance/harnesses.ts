@@ -13,7 +13,7 @@ import { webhook } from '../../src/sinks/webhook.ts';
 import { type Held, heldIn } from './batches.ts';
 import { startHttpReceiver } from './http-receiver.ts';
 import { startPipe } from './pipe-reader.ts';
-import { heldInStore, storeTrouble } from './s3-peer.ts';
+import { heldInStore, newestCheckpoint, storeTrouble } from './s3-peer.ts';
 import { type SinkHarness, sinkConformance } from './sink.ts';
 import { troubledDisk } from './troubled-disk.ts';
 import { readWebhook } from './webhook-receiver.ts';
@@ -57,6 +57,11 @@ function fileHarness(name: string, settings: object): SinkHarness<ConfigOf<typeo
         ports: { ...ports, disk },
         secrets: [],
         received: () => heldInFiles(join(directory, 'out')),
+        checkpoints: () =>
+          readFile(`${path}.checkpoint`, 'utf8').then(
+            (note) => [note],
+            () => [],
+          ),
         trouble: (kind, giveUp) => disk.trouble(kind, giveUp),
         heal: () => disk.heal(),
         stop: () => rm(directory, { recursive: true }),
@@ -66,6 +71,7 @@ function fileHarness(name: string, settings: object): SinkHarness<ConfigOf<typeo
       CANNOT_BUSY,
       { test: 'one entry that it will never take', reason: 'a file takes every entry' },
       { test: 'no secret is ever said', reason: 'a file has no secret' },
+      { test: 'a batch carries a checkpoint beside its entries', reason: 'a line is an entry and nothing else' },
     ],
   };
 }
@@ -82,6 +88,10 @@ async function heldInFiles(directory: string): Promise<readonly Held[]> {
 const RECEIVER_CANNOT: SinkHarness<unknown>['skip'] = [
   { test: 'a batch out of turn changes nothing', reason: 'a plain receiver does not look at the place of a batch' },
   { test: 'what is read back is what was written', reason: 'a plain receiver cannot be asked' },
+  {
+    test: 'a checkpoint of another history, or of less, does not take the place of what is there',
+    reason: 'a plain receiver takes what it is told, and compares by itself',
+  },
 ];
 
 function httpHarness(name: string, settings: { idempotent: boolean; compress: string }): SinkHarness<ConfigOf<typeof http>> {
@@ -100,6 +110,7 @@ function httpHarness(name: string, settings: { idempotent: boolean; compress: st
         ports,
         secrets: [...Object.values(secrets), 'query-secret'],
         received: async () => receiver.held(),
+        checkpoints: async () => receiver.checkpoints(),
         trouble: (kind, giveUp) => receiver.trouble(kind, giveUp),
         heal: () => receiver.heal(),
         stop: () => receiver.stop(),
@@ -125,6 +136,7 @@ function webhookHarness(name: string, settings: { idempotent: boolean }): SinkHa
         ports,
         secrets: [...secrets, 'key in a header', 'query-secret'],
         received: async () => receiver.held(),
+        checkpoints: async () => receiver.checkpoints(),
         trouble: (kind, giveUp) => receiver.trouble(kind, giveUp),
         heal: () => receiver.heal(),
         stop: () => receiver.stop(),
@@ -158,6 +170,7 @@ function s3Harness(
         ports,
         secrets: [keys.secretAccessKey, session],
         received: async () => heldInStore(store),
+        checkpoints: async () => newestCheckpoint(store),
         trouble: (kind, giveUp) => store.interfere(storeTrouble(kind, giveUp)),
         heal: () => store.interfere(() => null),
         stop: () => store.stop(),
@@ -165,6 +178,7 @@ function s3Harness(
     },
     skip: [
       { test: 'a batch out of turn changes nothing', reason: 'a store takes objects in any order: their names say where they belong' },
+      { test: 'a batch carries a checkpoint beside its entries', reason: 'an object holds lines and nothing else' },
     ],
   };
 }
@@ -179,6 +193,7 @@ function stdoutHarness(): SinkHarness<ConfigOf<typeof stdout>> {
         ports: { ...ports, output: pipe.output },
         secrets: [],
         received: async () => heldIn(pipe.read()),
+        checkpoints: async () => [],
         trouble: (kind, giveUp) => pipe.trouble(kind, giveUp),
         heal: () => pipe.heal(),
         stop: async () => {},
@@ -195,6 +210,16 @@ function stdoutHarness(): SinkHarness<ConfigOf<typeof stdout>> {
       { test: 'a batch out of turn changes nothing', reason: 'a pipe does not look at what it takes' },
       { test: 'what is read back is what was written', reason: 'what was read from a pipe is gone' },
       { test: 'no secret is ever said', reason: 'standard output has no secret' },
+      ...(
+        [
+          'a batch carries a checkpoint beside its entries',
+          'a checkpoint by itself is no entry, and fits what is held',
+          'the same checkpoint again, also after a restart, and the same head made fresh',
+          'a checkpoint that fails leaves everything as it was',
+          'close settles a checkpoint that is under way',
+          'a checkpoint of another history, or of less, does not take the place of what is there',
+        ] as const
+      ).map((test) => ({ test, reason: 'a pipe carries entries and nothing else' })),
     ],
   };
 }

@@ -20,16 +20,32 @@ export interface HttpReceiver {
   readonly requests: readonly Received[];
   /** The entries that it took, in the order of their arrival. */
   held(): readonly Held[];
+  /** The checkpoints that came with batches that it took, and by themselves. */
+  checkpoints(): readonly string[];
   trouble(kind: Trouble, giveUp: () => void): void;
   heal(): void;
   stop(): Promise<void>;
 }
 
-/** How a receiver reads a request: the identity of the batch, and what it holds. Throws when it is not one. */
-export type ReadRequest = (headers: IncomingHttpHeaders, body: string) => { readonly id: string; readonly held: readonly Held[] };
+/** What a request says. */
+export interface ReadMessage {
+  /** The identity of the batch, or of a checkpoint by itself. */
+  readonly id: string;
+  readonly held: readonly Held[];
+  readonly checkpoint: string | null;
+}
 
-/** The native format in the body, the identity in a header: what the `http` sink sends. */
-export const readLines: ReadRequest = (headers, body) => ({ id: String(headers['waybill-batch']), held: heldIn(body) });
+/** How a receiver reads a request. Throws when it is none that it knows. */
+export type ReadRequest = (headers: IncomingHttpHeaders, body: string) => ReadMessage;
+
+/** The native format in the body, identity and checkpoint in headers: what the `http` sink sends. */
+export const readLines: ReadRequest = (headers, body) => {
+  const [id, carried] = [headers['waybill-batch'], headers['waybill-checkpoint']];
+  const checkpoint = carried === undefined ? null : Buffer.from(String(carried), 'base64').toString();
+  if (id !== undefined) return { id: String(id), held: heldIn(body), checkpoint };
+  if (checkpoint === null || body !== '') throw new Error('neither a batch nor a checkpoint');
+  return { id: `checkpoint ${checkpoint}`, held: [], checkpoint };
+};
 
 /** Starts a receiver. With `drops`, a batch whose identity it has is answered and not kept. */
 export async function startHttpReceiver({
@@ -41,6 +57,7 @@ export async function startHttpReceiver({
 }): Promise<HttpReceiver> {
   const requests: Received[] = [];
   const held: Held[] = [];
+  const checkpoints: string[] = [];
   const known = new Set<string>();
   let kind: Trouble | null = null;
   let giveUp = nothing;
@@ -50,6 +67,7 @@ export async function startHttpReceiver({
     if (drops && known.has(batch.id)) return;
     known.add(batch.id);
     held.push(...batch.held);
+    if (batch.checkpoint !== null) checkpoints.push(batch.checkpoint);
   };
   const answer = (received: Received, request: IncomingMessage, response: ServerResponse): void => {
     const echo = JSON.stringify({ error: 'refused', you_said: [received.path, received.headers] });
@@ -81,6 +99,7 @@ export async function startHttpReceiver({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     held: () => [...held],
+    checkpoints: () => [...checkpoints],
     trouble(next, onGiveUp) {
       kind = next;
       giveUp = onGiveUp;

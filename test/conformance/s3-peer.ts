@@ -14,6 +14,19 @@ export function heldInStore(store: ObjectStore): readonly Held[] {
   return store.versions.filter(({ key }) => key.includes('.ndjson')).flatMap((object) => heldIn(linesOf(object)));
 }
 
+/** The newest checkpoint, which has an object of its own below its size too. */
+export function newestCheckpoint(store: ObjectStore): readonly string[] {
+  const newest = store.objects().find(({ key }) => key.endsWith('/checkpoint'));
+  if (newest === undefined) return [];
+  const note = newest.body.toString();
+  const size = note.split('\n')[1] ?? '';
+  const kept = store.objects().find(({ key }) => key.endsWith(`/checkpoints/${size.padStart(16, '0')}`));
+  // Their signatures of freshness may differ, and nothing else.
+  const text = (whole: string | undefined): string | undefined => whole?.split('\n\n')[0];
+  if (text(kept?.body.toString()) !== text(note)) throw new Error(`the newest checkpoint over ${size} entries is not the one that is kept`);
+  return [note];
+}
+
 /** A trouble of the suite as a store shows it. */
 export function storeTrouble(kind: Trouble, giveUp: () => void): Rule {
   const answers: Readonly<Record<Trouble, () => Interference>> = {

@@ -10,6 +10,7 @@ import type { Receipt, Sink, SinkDefinition } from '../../src/contracts/sink.ts'
 import { asIndex, ENTRY_BYTES_MAX } from '../../src/contracts/units.ts';
 import { openPorts } from '../../src/runtime/ports.ts';
 import { batchOf, entriesOf, type Held, heldOf } from './batches.ts';
+import { CHECKPOINT_TESTS } from './sink-checkpoints.ts';
 
 /** What can go wrong at a destination. */
 export type Trouble =
@@ -35,6 +36,8 @@ export interface SinkPeer<Config> {
   readonly secrets: readonly string[];
   /** What it holds, in the order in which it arrived. */
   received(): Promise<readonly Held[]>;
+  /** The checkpoints that it got, oldest first; only the newest where it keeps no other one. */
+  checkpoints(): Promise<readonly string[]>;
   /** Brings trouble until `heal`; throws when it cannot. `giveUp` ends the signal of the write that is under way. */
   trouble(kind: Trouble, giveUp: () => void): void;
   heal(): void;
@@ -51,7 +54,8 @@ export interface SinkHarness<Config> {
 /** The name of a test of the suite. */
 export type SinkTest = keyof typeof TESTS;
 
-interface Bench<Config> {
+/** What a test of the suite works with. */
+export interface Bench<Config> {
   readonly peer: SinkPeer<Config>;
   readonly definition: SinkDefinition<Config>;
   readonly open: (cursor?: number, receipt?: Receipt | null) => Promise<Sink>;
@@ -60,7 +64,8 @@ interface Bench<Config> {
   readonly rejects: (work: Promise<unknown>) => Promise<WaybillError>;
 }
 
-const never = (): AbortSignal => new AbortController().signal;
+/** A signal that never ends anything. */
+export const never = (): AbortSignal => new AbortController().signal;
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
@@ -278,6 +283,8 @@ const TESTS = {
     assert.ok(said.length >= 5);
     for (const text of said) for (const secret of peer.secrets) assert.ok(!text.includes(secret), `a secret was said: ${text}`);
   },
+
+  ...CHECKPOINT_TESTS,
 } as const satisfies Record<string, (bench: Bench<unknown>) => Promise<void>>;
 
 /** Runs the suite for one kind of sink. */

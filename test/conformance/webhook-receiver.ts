@@ -8,7 +8,14 @@ export function readWebhook(secret: string): ReadRequest {
   return (headers, body) => {
     const named = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]));
     known.verify(body, named);
-    return { id: String(headers['webhook-id']), held: heldInMessage(body) };
+    const message = JSON.parse(body) as {
+      readonly type?: string;
+      readonly checkpoint?: string;
+      readonly data?: { readonly checkpoint: string };
+    };
+    if (message.type === 'waybill.checkpoint')
+      return { id: String(headers['webhook-id']), held: [], checkpoint: message.data?.checkpoint ?? null };
+    return { id: String(headers['webhook-id']), held: heldInMessage(body), checkpoint: message.checkpoint ?? null };
   };
 }
 
@@ -16,7 +23,7 @@ export function readWebhook(secret: string): ReadRequest {
 export function heldInMessage(message: string): readonly Held[] {
   const { count, entries } = JSON.parse(message) as { readonly count: number; readonly entries: readonly Pick<Held, 'index'>[] };
   if (count !== entries.length) throw new Error(`the message says ${count} and has ${entries.length} entries`);
-  const texts = elementsOf(message.slice(message.indexOf('"entries":[') + '"entries":['.length, -2));
+  const texts = elementsOf(message.slice(message.indexOf('"entries":[') + '"entries":['.length));
   return texts.map((text, k) => {
     const index = entries[k]?.index;
     const head = `{"index":${index},"entry":`;
@@ -25,18 +32,19 @@ export function heldInMessage(message: string): readonly Held[] {
   });
 }
 
-/** The elements of a JSON array, as they stand there, without its brackets. */
+/** The elements of a JSON array that is open, as they stand there, and nothing of what follows it. */
 function elementsOf(text: string): readonly string[] {
   const elements: string[] = [];
   let start = 0;
   let depth = 0;
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}]|,/g)) {
     if (match[0] === '{' || match[0] === '[') depth += 1;
-    else if (match[0] === '}' || match[0] === ']') depth -= 1;
+    else if ((match[0] === '}' || match[0] === ']') && depth > 0) depth -= 1;
+    else if (match[0] === ']') return match.index === 0 ? [] : [...elements, text.slice(start, match.index)];
     else if (match[0] === ',' && depth === 0) {
       elements.push(text.slice(start, match.index));
       start = match.index + 1;
     }
   }
-  return text === '' ? [] : [...elements, text.slice(start)];
+  throw new Error('the array does not end');
 }

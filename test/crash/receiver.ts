@@ -8,6 +8,8 @@ export interface Receiver {
   readonly url: string;
   /** The lines of every batch the first time it came, in order of arrival. */
   readonly lines: string[];
+  /** Every checkpoint that came, and how many lines were there then, those of its own batch among them. */
+  readonly checkpoints: readonly { readonly note: string; readonly held: number }[];
   /** How many batches came again, byte for byte. */
   readonly repeats: number;
   /** What went wrong with order, ranges or repeats; empty when all is well. */
@@ -22,12 +24,22 @@ export interface Receiver {
 export async function startReceiver(loses: () => boolean = () => false): Promise<Receiver> {
   const lines: string[] = [];
   const faults: string[] = [];
+  const checkpoints: { readonly note: string; held: number }[] = [];
   const known = new Map<string, string>();
   let nextFrom = 0;
   let repeats = 0;
   const take = (headers: NodeJS.Dict<string | string[]>, body: string): void => {
+    const checkpoint = headers['waybill-checkpoint'];
+    if (checkpoint !== undefined) checkpoints.push({ note: Buffer.from(String(checkpoint), 'base64').toString(), held: lines.length });
+    // A checkpoint by itself is no batch.
+    if (checkpoint !== undefined && headers['waybill-batch'] === undefined) {
+      if (body !== '') faults.push('a checkpoint by itself came with a body');
+      return;
+    }
     const range = `${String(headers['waybill-from'])}-${String(headers['waybill-through'])}`;
-    const digest = createHash('sha256').update(body).digest('hex');
+    const digest = createHash('sha256')
+      .update(`${String(checkpoint)}\n${body}`)
+      .digest('hex');
     const before = known.get(range);
     if (before !== undefined) {
       repeats += 1;
@@ -42,6 +54,8 @@ export async function startReceiver(loses: () => boolean = () => false): Promise
     if (own.length !== Number(headers['waybill-count']))
       faults.push(`range ${range} has ${own.length} lines, its header says ${String(headers['waybill-count'])}`);
     lines.push(...own);
+    const carried = checkpoints.at(-1);
+    if (checkpoint !== undefined && carried !== undefined) carried.held = lines.length;
   };
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -59,6 +73,7 @@ export async function startReceiver(loses: () => boolean = () => false): Promise
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/in`,
     lines,
+    checkpoints,
     faults,
     get repeats() {
       return repeats;

@@ -38,7 +38,7 @@ async function check(directory: string, yaml: string, args: readonly string[]): 
 
 async function peers(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'waybill-connect-'));
-  const receiver = await startHttpReceiver({ drops: false, read: () => ({ id: '', held: [] }) });
+  const receiver = await startHttpReceiver({ drops: false, read: () => ({ id: '', held: [], checkpoint: null }) });
   const store = await startObjectStore({ ...KEYS, bucket: 'audit', region: 'us-east-1', conditions: 'honoured' });
   t.after(async () => {
     await receiver.stop();

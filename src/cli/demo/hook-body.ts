@@ -6,6 +6,11 @@ export interface HookBatch {
   readonly lines: readonly string[];
 }
 
+/** Whether a message brings a checkpoint by itself and no batch. */
+export function isCheckpoint(body: string): boolean {
+  return body.startsWith('{"type":"waybill.checkpoint",');
+}
+
 /** Reads the body of a delivery. Throws `SyntaxError` for what is none. */
 export function readHookBody(body: string): HookBatch {
   const { from, through, count } = JSON.parse(body) as { readonly from: unknown; readonly through: unknown; readonly count: unknown };
