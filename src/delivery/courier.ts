@@ -97,8 +97,8 @@ export class CheckpointCourier {
       for (;;) {
         const newer = await heads.waitNewer(seen, signal);
         await this.#turn(newer, traits);
-        const { cursor } = this.#parts.state().account.live;
-        seen = this.#coveredBy(cursor) ?? newer;
+        const covered = this.#coveredBy(this.#parts.state().account.live.cursor);
+        seen = covered !== null && covered.size >= newer.size ? covered : newer;
         if (seen.checkpoint !== this.#taken?.note) await this.#send(seen, traits);
       }
     } catch (error) {

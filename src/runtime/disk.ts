@@ -68,13 +68,24 @@ async function attempt<Out>(
   }
 }
 
-/** Creates a directory and those above it. Each new name is flushed here, since the caller cannot know which ones were new. */
+/**
+ * Creates a directory and those above it, and flushes their names: also of those that are there already, because a process that was killed
+ * between making and flushing one leaves it like that.
+ */
 async function makeDurableDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true, mode: DIRECTORY_MODE });
-  if (first === undefined) return;
-  const top = dirname(resolve(first));
+  const top = first === undefined ? null : dirname(resolve(first));
+  let made = top !== null;
   for (let parent = dirname(resolve(path)); ; parent = dirname(parent)) {
-    await syncPath(parent);
-    if (parent === top || parent === dirname(parent)) return;
+    // Whoever may not read a directory has not made one in it.
+    await syncPath(parent).catch((error: unknown) => {
+      if (made || !isForbidden(error)) throw error;
+    });
+    if (parent === top) made = false;
+    if (parent === dirname(parent)) return;
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && ['EACCES', 'EPERM', 'EROFS'].includes(error.code);
 }

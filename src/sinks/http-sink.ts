@@ -54,7 +54,7 @@ export interface HttpExchange {
   ): WaybillError | null | Promise<WaybillError | null>;
   receipt(response: HttpResponse, batch: SinkBatch): Receipt;
   /** Brings a checkpoint; present when the traits name checkpoints. */
-  checkpoint?(checkpoint: SinkCheckpoint, signal: AbortSignal): Promise<void>;
+  readonly checkpoint?: (checkpoint: SinkCheckpoint, signal: AbortSignal) => Promise<void>;
   readBack?: Sink['readBack'];
 }
 
@@ -122,8 +122,10 @@ async function sendCheckpoint<Config>(
 export function openHttpSink(exchange: HttpExchange, context: SinkContext): Sink {
   const sink = new HttpSink(exchange, context);
   const { readBack, checkpoint: bring } = exchange;
-  const checkpoint: Sink['checkpoint'] = (one, signal) => sink.keep((either) => bring?.(one, either) ?? Promise.resolve(), signal);
-  return Object.assign(sink, readBack === undefined ? {} : { readBack }, bring === undefined ? {} : { checkpoint });
+  if (readBack !== undefined) Object.assign(sink, { readBack });
+  if (bring === undefined) return sink;
+  const checkpoint: Sink['checkpoint'] = (one, signal) => sink.keep((either) => bring(one, either), signal);
+  return Object.assign(sink, { checkpoint });
 }
 
 class HttpSink implements Sink {

@@ -25,7 +25,7 @@ export const stdout: SinkDefinition<StdoutConfig> = {
   type: 'stdout',
   title: 'Standard output',
   summary:
-    'Writes entries to standard output, as lines of JSON, as fast as they are read there. Nobody can say what was read; there are no checkpoints.',
+    'Writes entries to standard output, as lines of JSON, as fast as they are read. Nobody can say what was read. It gets no checkpoints.',
   config,
   traits: () => TRAITS,
   target: () => 'standard output',

@@ -12,7 +12,7 @@ const first = { from: 0, entries: entriesOf(0, 3) };
 const second = { from: 3, entries: entriesOf(3, 4) };
 
 /** The heads of a log with these entries. */
-function headsNow(): { readonly heads: SignedHeads; readonly clock: { wall: number }; publish(count: number): Promise<PublishedHead> } {
+function headsNow(): { readonly heads: SignedHeads; readonly clock: { wall: number }; publish: (count: number) => Promise<PublishedHead> } {
   const clock = { wall: Date.UTC(2026, 10, 24), now: () => clock.wall };
   const heads = new SignedHeads(ORIGIN, clock);
   return { heads, clock, publish: (count) => heads.publish(bytesOf(heldOf(first, second)).slice(0, count)) };

@@ -193,9 +193,8 @@ export class VirtualDisk {
 
   /** As the port promises, the names of new directories are durable when it is done; a kill in its middle leaves one that is not. */
   #makeDirectory(path: string, durable: boolean): void {
-    if (this.#names.has(path)) return;
     if (path !== '/') this.#makeDirectory(parentOf(path), durable);
-    this.#change({ directory: parentOf(path), effects: [[path, 'directory']] });
+    if (!this.#names.has(path)) this.#change({ directory: parentOf(path), effects: [[path, 'directory']] });
     if (durable) this.#syncDirectory(parentOf(path));
   }
 
