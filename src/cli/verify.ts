@@ -26,7 +26,10 @@ type Done = (code: number) => void;
 
 /** `waybill verify`: whether a ledger, an export or one entry is what was signed, offline and without changing anything. */
 export function addVerify(program: Command, terminal: Terminal, done: Done): void {
-  const verify = program.command('verify').description('prove that nothing was changed, removed, inserted, reordered or cut off');
+  const verify = program
+    .command('verify')
+    .description('prove that nothing was changed, removed, inserted, reordered or cut off')
+    .addHelpText('after', '\nExamples:\n  $ waybill verify ledger\n  $ waybill verify export ./export --key ./acme.vkey');
   addVerifyLedger(verify, terminal, done);
   addVerifyExport(verify, terminal, done);
   addVerifyProof(verify, terminal, done);
