@@ -21,7 +21,8 @@ export class ComputedTree {
   #size = 0;
   /** By level from 8 on: the roots of the full subtrees, one behind the other. */
   readonly #levels: Growing[] = [];
-  readonly #newest = new Uint8Array(NEWEST_LEAVES * HASH_BYTES);
+  /** The newest leaf hashes, each at its index modulo `NEWEST_LEAVES`; it grows to that. */
+  #newest = new Uint8Array(TILE_WIDTH * HASH_BYTES);
   readonly #reread: Reread;
   /** Nodes below a bundle that were computed last. */
   readonly #inside = new Map<number, Hash>();
@@ -40,6 +41,7 @@ export class ComputedTree {
 
   /** Adds the leaf hashes that follow, and the roots of the bundles that became full with them, one behind the other. */
   add(leaves: Uint8Array, bundles: Uint8Array): void {
+    this.#makeRoom(this.#size + leaves.length / HASH_BYTES);
     for (let at = 0; at < leaves.length; ) {
       const place = (this.#size % NEWEST_LEAVES) * HASH_BYTES;
       const taken = Math.min(leaves.length - at, this.#newest.length - place);
@@ -84,6 +86,15 @@ export class ComputedTree {
   /** The roots at a level from 8 on, one behind the other, as a view. */
   stored(level: number): Uint8Array {
     return this.#levels[level - BUNDLE_LEVEL]?.bytes() ?? new Uint8Array(0);
+  }
+
+  #makeRoom(count: number): void {
+    let room = this.#newest.length / HASH_BYTES;
+    if (room >= Math.min(count, NEWEST_LEAVES)) return;
+    while (room < Math.min(count, NEWEST_LEAVES)) room *= 2;
+    const larger = new Uint8Array(room * HASH_BYTES);
+    larger.set(this.#newest);
+    this.#newest = larger;
   }
 
   #addNode(place: number, hash: Hash): void {

@@ -16,14 +16,51 @@ export interface EntryBytes {
 /** Takes the leaf hashes of the entries that follow, and the roots of the bundles that became full with them. The bytes are used again. */
 export type TakeHashes = (leaves: Uint8Array, bundles: Uint8Array) => Promise<void> | void;
 
-/** One of the two memories: while the other thread hashes what is in one, the next entries gather in the other. */
+/** One of the two memories: while the other thread hashes what is in one, the next entries gather in the other. They grow to a step. */
 class Gathering {
-  bytes = new Uint8Array(new SharedArrayBuffer(STEP.bytes));
-  readonly starts = new Uint32Array(STEP.entries);
-  readonly ends = new Uint32Array(STEP.entries);
-  readonly leaves = new Uint8Array(new SharedArrayBuffer(STEP.entries * HASH_BYTES));
+  bytes = sharedBytes(16_384);
+  starts = new Uint32Array(64);
+  ends = new Uint32Array(64);
+  leaves = sharedBytes(64 * HASH_BYTES);
   count = 0;
   length = 0;
+
+  /** Whether one more entry belongs to this step. */
+  takes(length: number): boolean {
+    return this.count < STEP.entries && this.length + length <= STEP.bytes;
+  }
+
+  push(bytes: Uint8Array, start: number, end: number): void {
+    if (this.count === this.starts.length) this.#growCount();
+    if (this.length + end - start > this.bytes.length) this.#growBytes(this.length + end - start);
+    this.bytes.set(bytes.subarray(start, end), this.length);
+    this.starts[this.count] = this.length;
+    this.length += end - start;
+    this.ends[this.count] = this.length;
+    this.count += 1;
+  }
+
+  #growCount(): void {
+    const larger = Math.min(STEP.entries, this.count * 8);
+    const grown = (places: Uint32Array): Uint32Array<ArrayBuffer> => {
+      const copy = new Uint32Array(larger);
+      copy.set(places);
+      return copy;
+    };
+    this.starts = grown(this.starts);
+    this.ends = grown(this.ends);
+    this.leaves = sharedBytes(larger * HASH_BYTES);
+  }
+
+  #growBytes(least: number): void {
+    const larger = sharedBytes(Math.max(least, Math.min(STEP.bytes, this.bytes.length * 8)));
+    larger.set(this.bytes.subarray(0, this.length));
+    this.bytes = larger;
+  }
+}
+
+function sharedBytes(length: number): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(new SharedArrayBuffer(length));
 }
 
 /** Hashes entries in their order on a thread of its own, and gives the hashes back in that order. */
@@ -45,13 +82,8 @@ export class Hashing {
     for (let k = 0; k < starts.length; k += 1) {
       const start = starts[k] ?? 0;
       const end = ends[k] ?? 0;
-      if (this.#gathering.count === STEP.entries || this.#gathering.length + end - start > STEP.bytes) await this.#send();
-      const into = this.#gathering;
-      into.bytes.set(bytes.subarray(start, end), into.length);
-      into.starts[into.count] = into.length;
-      into.length += end - start;
-      into.ends[into.count] = into.length;
-      into.count += 1;
+      if (!this.#gathering.takes(end - start)) await this.#send();
+      this.#gathering.push(bytes, start, end);
     }
   }
 

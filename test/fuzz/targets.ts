@@ -5,6 +5,7 @@ import { SINK_TARGETS } from './sink-targets.ts';
 import { SOURCE_TARGETS } from './source-targets.ts';
 import type { FuzzTarget } from './target.ts';
 import { TLOG_TARGETS } from './tlog-targets.ts';
+import { VERIFY_TARGETS } from './verify-targets.ts';
 
 /** Every parser that meets the network or a file, beside those of events. */
 export const TARGETS: readonly FuzzTarget[] = [
@@ -14,4 +15,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...SOURCE_TARGETS,
   ...FILE_TARGETS,
   ...TLOG_TARGETS,
+  ...VERIFY_TARGETS,
 ];
