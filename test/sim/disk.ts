@@ -19,6 +19,8 @@ export interface DiskOdds {
 interface NameChange {
   readonly directory: string;
   readonly effects: readonly (readonly [path: string, now: Inode | 'directory' | null])[];
+  /** A directory that went to another name with everything in it. */
+  readonly moved?: { readonly from: string; readonly to: string };
 }
 
 /**
@@ -40,6 +42,8 @@ export class VirtualDisk {
   readonly inFlight = new Set<DiskOperation>();
   /** Sprung once, when so many more changes of at least so many bytes have been asked for: a crash is most telling in the middle of one. */
   trap: { changes: number; readonly bytesMin: number; readonly spring: () => void } | null = null;
+  /** Sprung once, in the middle of the operation that comes after so many whose names fit. */
+  aim: { readonly names: RegExp; operations: number; readonly spring: () => void } | null = null;
 
   constructor(world: World, odds: DiskOdds) {
     this.#world = world;
@@ -115,6 +119,25 @@ export class VirtualDisk {
     return inode === null ? null : inode.read(0, inode.length);
   }
 
+  /** Somebody else changes a file behind the back of every process, or removes it (`null`), and that is durable. */
+  meddle(path: string, content: Uint8Array | null): void {
+    if (content === null) this.#remove(path);
+    else {
+      const inode = this.#open(path, 'create');
+      inode.truncate(0);
+      inode.write(content, 0);
+      inode.sync();
+    }
+    this.#syncDirectory(parentOf(path));
+  }
+
+  /** Everything below a directory is lost for good. No process may be alive. */
+  wipe(directory: string): void {
+    for (const names of [this.#names, this.#durableNames])
+      for (const path of names.keys()) if (path.startsWith(`${directory}/`)) names.delete(path);
+    this.#changes = this.#changes.filter((change) => !`${change.directory}/`.startsWith(`${directory}/`));
+  }
+
   /** The names in a directory, sorted. */
   names(directory: string): string[] {
     const prefix = directory.endsWith('/') ? directory : `${directory}/`;
@@ -136,6 +159,7 @@ export class VirtualDisk {
       const operation: DiskOperation = { life, name, partly: what.partly ?? null };
       this.inFlight.add(operation);
       if (what.failing !== undefined) this.#countDown(what.bytes ?? 0);
+      this.#takeAim(name);
       this.#world.plan(this.#latency(), () => {
         if (!this.inFlight.delete(operation)) return;
         let answer: () => void;
@@ -170,6 +194,15 @@ export class VirtualDisk {
     this.#world.plan(this.#latency() * this.#chance.next(), trap.spring);
   }
 
+  #takeAim(name: string): void {
+    const { aim } = this;
+    if (aim === null || !aim.names.test(name)) return;
+    aim.operations -= 1;
+    if (aim.operations > 0) return;
+    this.aim = null;
+    this.#world.plan(this.odds.latencyMs * 0.5, aim.spring);
+  }
+
   #latency(): number {
     const usual = this.odds.latencyMs * (0.5 + this.#chance.next());
     return this.#chance.hit(this.odds.slow) ? usual * 100 : usual;
@@ -199,6 +232,11 @@ export class VirtualDisk {
   }
 
   #rename(from: string, to: string): void {
+    if (this.#names.get(from) === 'directory') {
+      if (this.names(to).length > 0) throw new WaybillError('DISK_FAILED', `ENOTEMPTY: ${to} is not empty`);
+      this.#change({ directory: parentOf(to), effects: [], moved: { from, to } });
+      return;
+    }
     const inode = this.#inode(from);
     if (inode === null) throw new WaybillError('DISK_FAILED', `ENOENT: no file ${from} to rename`);
     this.#change({
@@ -235,6 +273,7 @@ export class VirtualDisk {
 
   #change(change: NameChange): void {
     this.#changes.push(change);
+    if (change.moved !== undefined) moveNames(this.#names, change.moved.from, change.moved.to);
     for (const [path, node] of change.effects) {
       if (node === null) this.#names.delete(path);
       else this.#names.set(path, node);
@@ -242,11 +281,34 @@ export class VirtualDisk {
   }
 
   #harden(change: NameChange): void {
+    if (change.moved !== undefined) {
+      const { from, to } = change.moved;
+      moveNames(this.#durableNames, from, to);
+      // What was done in the directory before it moved and is not durable yet is now done under its new name.
+      this.#changes = this.#changes.map((one) => (one === change ? one : movedChange(one, from, to)));
+    }
     for (const [path, node] of change.effects) {
       if (node === null) this.#durableNames.delete(path);
       else this.#durableNames.set(path, node);
     }
   }
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`);
+}
+
+function moveNames(names: Map<string, Inode | 'directory'>, from: string, to: string): void {
+  for (const [path, node] of names) {
+    if (!isWithin(path, from)) continue;
+    names.delete(path);
+    names.set(to + path.slice(from.length), node);
+  }
+}
+
+function movedChange(change: NameChange, from: string, to: string): NameChange {
+  const name = (path: string): string => (isWithin(path, from) ? to + path.slice(from.length) : path);
+  return { ...change, directory: name(change.directory), effects: change.effects.map(([path, now]) => [name(path), now] as const) };
 }
 
 function parentOf(path: string): string {

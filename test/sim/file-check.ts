@@ -2,16 +2,21 @@ import { type Expected, unwanted } from './delivery-check.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { ReadEntry } from './ledger-check.ts';
 
+/** The text that the real file sink wrote, over all the files that it set apart. */
+export function fileText(disk: VirtualDisk, path: string): string {
+  const slash = path.lastIndexOf('/');
+  const prefix = `${path.slice(slash + 1)}.`;
+  const apart = disk.names(path.slice(0, slash)).filter((file) => file.startsWith(prefix) && /^\d+$/.test(file.slice(prefix.length)));
+  const paths = [...apart.map((file) => `${path.slice(0, slash)}/${file}`), path];
+  return paths.map((file) => Buffer.from(disk.peek(file) ?? []).toString('utf8')).join('');
+}
+
 /**
  * Compares what the real file sink wrote, over all the files that it set apart, with the ledger: no line too many, none missing,
  * each byte for byte.
  */
 export function checkFile(disk: VirtualDisk, name: string, path: string, entries: readonly ReadEntry[], expected: Expected): string[] {
-  const slash = path.lastIndexOf('/');
-  const prefix = `${path.slice(slash + 1)}.`;
-  const apart = disk.names(path.slice(0, slash)).filter((file) => file.startsWith(prefix) && /^\d+$/.test(file.slice(prefix.length)));
-  const paths = [...apart.map((file) => `${path.slice(0, slash)}/${file}`), path];
-  const text = paths.map((file) => Buffer.from(disk.peek(file) ?? []).toString('utf8')).join('');
+  const text = fileText(disk, path);
   const [control = 'all'] = expected.controls;
   const wanted = entries.slice(expected.start).filter((entry) => !unwanted(entry, name, control));
   const lines = text.split('\n');

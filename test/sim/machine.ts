@@ -20,6 +20,14 @@ const START_ERRORS: ReadonlySet<string> = new Set([
   'RENAME_REFUSED',
 ]);
 
+/** Whoever looks after the machine. */
+export interface Attendant {
+  /** A process gave up with this error. True when it is what had to come of something that was done to its files. */
+  expects(error: unknown): boolean;
+  /** A process is up. */
+  up(life: Life, pipeline: OpenPipeline): void;
+}
+
 /** How one life opens the pipeline. */
 export interface OpenLife {
   (life: Life): Promise<OpenPipeline>;
@@ -31,6 +39,8 @@ export class Machine implements Door {
   readonly #disk: VirtualDisk;
   readonly #open: OpenLife;
   readonly #chance: Chance;
+  /** Nobody unless somebody is given. */
+  attendant: Attendant | null = null;
   readonly #lives = new Set<Life>();
   #current: { readonly life: Life; readonly pipeline: OpenPipeline } | null = null;
   #over = false;
@@ -64,7 +74,7 @@ export class Machine implements Door {
 
   /** Kills every process at once. The disk keeps what they wrote, unless the power goes with them. */
   crash(power: boolean): void {
-    this.#world.tell(power ? 'power cut' : 'kill');
+    this.#world.happened(power ? 'power cut' : 'kill');
     for (const life of this.#lives) this.#end(life);
     if (power) this.#disk.cutPower();
     this.#restart(power ? 300 : 50);
@@ -74,7 +84,7 @@ export class Machine implements Door {
   pause(ms: number, another: boolean): void {
     const life = this.#current?.life ?? [...this.#lives][0];
     if (life === undefined || life.state !== 'running') return;
-    this.#world.tell(`process ${life.number} is paused`);
+    this.#world.happened('pause', `process ${life.number}`);
     this.#world.pause(life);
     if (another) this.#world.plan(ms * this.#chance.next(), () => this.start());
     this.#world.plan(ms, () => {
@@ -88,7 +98,7 @@ export class Machine implements Door {
     const current = this.#current;
     if (current === null || current.life.state !== 'running') return;
     const { life, pipeline } = current;
-    this.#world.tell(`process ${life.number} is asked to end`);
+    this.#world.happened('restart in order', `process ${life.number}`);
     const end = (how: string): void => {
       if (life.state === 'dead') return;
       this.#world.tell(`process ${life.number} ${how}`);
@@ -170,7 +180,8 @@ export class Machine implements Door {
     } catch (error) {
       const code = isWaybillError(error) ? error.code : '';
       this.#world.tell(`process ${life.number} cannot start: ${describe(error)}`);
-      if (!START_ERRORS.has(code)) this.#world.fail(`process ${life.number} cannot start: ${describe(error)}`);
+      if (!START_ERRORS.has(code) && this.attendant?.expects(error) !== true)
+        this.#world.fail(`process ${life.number} cannot start: ${describe(error)}`);
       this.#end(life);
       this.#restart(200);
       return;
@@ -180,9 +191,12 @@ export class Machine implements Door {
     this.#current = { life, pipeline };
     this.opened += 1;
     this.#world.tell(`process ${life.number} is up`);
+    this.attendant?.up(life, pipeline);
     const error = await pipeline.failed;
     this.#world.tell(`process ${life.number} fails: ${describe(error)}`);
-    if (!isWaybillError(error)) this.#world.fail(`process ${life.number} fails: ${describe(error)}`);
+    const damaged = isWaybillError(error) && error.code === 'LEDGER_CORRUPT';
+    if (!isWaybillError(error) || (damaged && this.attendant?.expects(error) !== true))
+      this.#world.fail(`process ${life.number} fails: ${describe(error)}`);
     this.#end(life);
     this.#restart(100);
   }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { Coverage } from './coverage.ts';
 import { runSeed, type SeedResult } from './run.ts';
 
 const { values } = parseArgs({
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
   const only = seeds.length === 1;
   const print = values.trace ? (text: string) => console.log(text) : null;
   let failed = 0;
+  const coverage = new Coverage();
   // Nobody reads the stacks of the many errors that are part of the game; a seed that fails is run once more with them.
   const stackTraceLimit = Error.stackTraceLimit;
   for (const seed of seeds) {
@@ -35,6 +37,7 @@ async function main(): Promise<void> {
       Error.stackTraceLimit = stackTraceLimit;
       result = await runSeed(seed, print);
     }
+    coverage.include(result.coverage);
     if (result.violation === null) {
       if (values.verbose || only) console.log(line(result));
       continue;
@@ -45,6 +48,7 @@ async function main(): Promise<void> {
     console.log(`repeat: ${repeatLine(seed)} --trace`);
   }
   console.log(`${seeds.length} seeds, ${failed} failed`);
+  console.log(`misfortunes: ${coverage.toString()}`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 

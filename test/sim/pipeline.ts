@@ -29,7 +29,7 @@ import type { TreeWatch } from './tree-check.ts';
 import type { Life, World } from './world.ts';
 
 /** Where the ledger lies on the virtual disk. */
-const LEDGER_PATH = '/data/ledger';
+export const LEDGER_PATH = '/data/ledger';
 /** Where the real file sink writes. */
 export const OUT_PATH = '/out/audit.ndjson';
 /** How long a hole in a producer's numbers may stay open. */
@@ -62,6 +62,8 @@ export interface OpenPipeline {
   acknowledged(destination: string): number;
   /** An operator says that the clock is right. */
   confirmClock(): Promise<unknown>;
+  /** Checks the full segments. `ended`: the process ends before it is through. */
+  scrub(): Promise<'whole' | 'damaged' | 'ended'>;
   /** Goes over to other settings, which fails when `fails` says so. */
   reload(settings: DestinationSettings, fails: boolean): Promise<void>;
   /** Goes over to other names of sources, which fails when `fails` says so. */
@@ -99,7 +101,9 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const ledger = await openEmbeddedLedger(ledgerOptions(plan, limitBytes), ports);
   watch.opened(ledger.size());
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
-  for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
+  // Whoever ruined its files knows better.
+  if (world.coverage.of('tree lost') === 0)
+    for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
   const tree = await openTree('/data/tree', ledger, ports, { storeEvery: plan.memtableEntries });
   const named = parts.naming.all();
   const sources = new Map(sourcesOf(plan, named).map((source) => [source.name, source]));
@@ -127,6 +131,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     },
     acknowledged: (name) => parts.known.below(name),
     confirmClock: () => retention.confirmClock(),
+    scrub: () => scrub(ledger, stop.signal),
     reload: (settings, fails) => running.reload(settings, fails),
     rename: (others, fails) => running.rename(others, fails),
     appendLate: (ms) => appendLate(parts, ledger, ms),
@@ -143,6 +148,17 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       await ledger.close();
     },
   };
+}
+
+async function scrub(ledger: EmbeddedLedger, signal: AbortSignal): Promise<'whole' | 'damaged' | 'ended'> {
+  try {
+    await ledger.scrub(signal);
+    return 'whole';
+  } catch (error) {
+    if (signal.aborted) return 'ended';
+    if (isWaybillError(error)) return error.code === 'LEDGER_CORRUPT' ? 'damaged' : 'ended';
+    throw error;
+  }
 }
 
 /** The sources under the names that the operator's file gives them. */

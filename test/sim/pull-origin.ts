@@ -19,6 +19,8 @@ export interface OriginOdds {
   /** An event that was there before, in the same bytes. */
   readonly repeated: number;
   readonly batchMax: number;
+  /** A partition ends for good, and another one begins. */
+  readonly ends: number;
 }
 
 /** The far side of a pull source, such as a database: partitions of events, and what was settled in each of them. */
@@ -27,8 +29,13 @@ export class PullOrigin {
   readonly odds: OriginOdds;
   readonly partitions = new Map<string, Item[]>();
   readonly settled = new Map<string, number>();
+  /** Partitions that get nothing more. */
+  readonly #ended = new Set<string>();
+  /** Those whose end was offered: there is nothing behind the name any more. `true` once that is settled. */
+  readonly #gone = new Map<string, boolean>();
   readonly #world: World;
   readonly #chance: Chance;
+  readonly #endings: Chance;
   readonly #book: Book;
 
   constructor(world: World, book: Book, name: string, odds: OriginOdds) {
@@ -38,11 +45,28 @@ export class PullOrigin {
     this.name = name;
     this.odds = odds;
     for (let at = 0; at < odds.partitions; at++) this.partitions.set(`p${at}`, []);
+    this.#endings = world.chance.fork(`origin/${name}/ends`);
+  }
+
+  /** True when everything is settled, the end of every partition that ended too. */
+  get settledAll(): boolean {
+    if ([...this.#ended].some((partition) => this.#gone.get(partition) !== true)) return false;
+    return [...this.partitions].every(([partition, items]) => (this.settled.get(partition) ?? 0) >= items.length);
+  }
+
+  /** What the ledger knows at the end: the position of what is still open, and nothing of what is gone. */
+  checkPositions(positions: ReadonlyMap<string, Position>): void {
+    for (const [partition, items] of this.partitions) {
+      const known = positions.get(partition);
+      if (this.#gone.has(partition) ? known === undefined : known === undefined || Number(known) === items.length) continue;
+      this.#world.fail(`source ${this.name}/${partition} has ${items.length} events and is at ${String(known)} in the ledger`);
+    }
   }
 
   /** Something happens in the application: one more event somewhere. */
   produce(): void {
-    const partition = this.#chance.pick([...this.partitions.keys()]);
+    this.#maybeEnd();
+    const partition = this.#chance.pick([...this.partitions.keys()].filter((name) => !this.#ended.has(name)));
     const items = this.partitions.get(partition) as Item[];
     const place = { partition, ordinal: items.length + 1 };
     const bad = this.#chance.hit(this.odds.bad);
@@ -61,6 +85,14 @@ export class PullOrigin {
     }
   }
 
+  #maybeEnd(): void {
+    if (!this.#endings.hit(this.odds.ends)) return;
+    const open = [...this.partitions].filter(([name, items]) => items.length > 0 && !this.#ended.has(name));
+    if (open.length === 0) return;
+    this.#ended.add(this.#endings.pick(open)[0]);
+    this.partitions.set(`p${this.partitions.size}`, []);
+  }
+
   /** What one life of the process reads with. */
   sourceFor(clock: Clock): Source {
     return {
@@ -70,8 +102,21 @@ export class PullOrigin {
   }
 
   async *#batches(clock: Clock, after: ReadonlyMap<string, Position>, signal: AbortSignal): AsyncIterable<SourceBatch> {
-    const at = new Map([...this.partitions.keys()].map((partition) => [partition, this.#start(partition, after.get(partition))]));
+    const at = new Map<string, number>();
+    // What ended in another life and is still known there has to be ended again. What is not known is closed.
+    const ending = new Set([...this.#gone.keys()].filter((partition) => after.has(partition)));
+    for (const partition of this.#gone.keys()) if (!after.has(partition)) this.#gone.set(partition, true);
     while (!signal.aborted) {
+      for (const partition of this.partitions.keys())
+        if (!at.has(partition) && !this.#gone.has(partition)) at.set(partition, this.#start(partition, after.get(partition)));
+      for (const partition of this.#ended) if (this.#hasEnded(partition)) ending.add(partition);
+      const [ended] = ending;
+      if (ended !== undefined) {
+        ending.delete(ended);
+        at.delete(ended);
+        yield this.#endOf(ended);
+        continue;
+      }
       const waiting = [...at].filter(([partition, done]) => done < (this.partitions.get(partition) as Item[]).length);
       if (waiting.length === 0) {
         await clock.sleep(this.#chance.int(5, 50), signal).catch(() => {});
@@ -93,6 +138,29 @@ export class PullOrigin {
       };
       if (this.#chance.hit(0.5)) await clock.sleep(this.#chance.int(0, 5), signal).catch(() => {});
     }
+  }
+
+  /** True once everything of a partition that gets nothing more is settled, and nobody was told that it is over. */
+  #hasEnded(partition: string): boolean {
+    return !this.#gone.has(partition) && this.settled.get(partition) === this.partitions.get(partition)?.length;
+  }
+
+  /** The last batch of a partition. From here on nothing can be read of it. */
+  #endOf(partition: string): SourceBatch {
+    this.#gone.set(partition, this.#gone.get(partition) ?? false);
+    return {
+      partition,
+      position: position((this.partitions.get(partition) as Item[]).length),
+      events: [],
+      closes: true,
+      settle: (outcome) => {
+        if (outcome === 'accepted') {
+          this.#world.happened('partition closed', `${this.name}/${partition}`);
+          this.#gone.set(partition, true);
+        }
+        return Promise.resolve();
+      },
+    };
   }
 
   #start(partition: string, after: Position | undefined): number {

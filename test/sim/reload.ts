@@ -54,7 +54,7 @@ function change({ world, machine, configuration, destinations }: ReloadReach, ch
   const after = changed(before, kind === 'file', kind === 'position' || kind === 'objects', chance);
   configuration.wrote(before, after);
   const fails = chance.hit(0.15);
-  world.tell(`reload: ${JSON.stringify(after)}${fails ? ', which fails' : ''}`);
+  world.happened(fails ? 'reload that fails' : 'reload', JSON.stringify(after));
   // A file that cannot be taken over is put back by whoever wrote it.
   if (fails) configuration.wrote(after, before);
   else configuration.set(after);

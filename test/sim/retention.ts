@@ -44,7 +44,10 @@ export function watchedRetention(parts: RetentionParts): Retention {
     tree: { size: () => asSize(Math.min(tree.size(), watch.seen)), pin: (to) => tree.pin(to) },
     intake: {
       control: (type, facts, key) => {
-        if (type === 'prune') check(facts);
+        if (type === 'prune') {
+          world.happened('entries removed by retention', `through ${String(facts['through'])}`);
+          check(facts);
+        }
         return intake.control(type, facts, key);
       },
       clockDoubt: () => intake.clockDoubt(),

@@ -2,8 +2,11 @@ import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
 import { Book } from './book.ts';
 import { Configuration } from './configuration.ts';
 import { checkGaps, checkRefusals, checkTargets, declaredGone } from './control-check.ts';
+import type { Coverage } from './coverage.ts';
+import { Damage } from './damage-watch.ts';
 import { checkDestination, DeliveryWatch } from './delivery-check.ts';
 import { VirtualDisk } from './disk.ts';
+import { afterTheLoss } from './epilogue.ts';
 import { checkFile } from './file-check.ts';
 import { KnownTaken } from './known.ts';
 import { checkLedger, LedgerWatch, type ReadEntry, readLedger } from './ledger-check.ts';
@@ -42,10 +45,12 @@ export interface SeedResult {
   readonly entries: number;
   readonly deliveries: number;
   readonly repeats: number;
+  /** What went wrong in it, and how often. */
+  readonly coverage: Coverage;
 }
 
 /** Everything of one seed. */
-interface Scene {
+export interface Scene {
   readonly world: World;
   readonly plan: Plan;
   readonly disk: VirtualDisk;
@@ -78,6 +83,11 @@ export async function runSeed(seed: number, print: ((line: string) => void) | nu
     await misfortunePhase(scene);
     await livenessPhase(scene);
     if (world.violation === null) entries = await compare(scene);
+    const again = world.violation === null ? await afterTheLoss(scene, entries) : null;
+    if (again !== null) {
+      await livenessPhase(again);
+      if (world.violation === null) entries = await compare(again);
+    }
   } catch (error) {
     world.violation ??= error instanceof Error ? error : new Error(String(error));
   } finally {
@@ -94,6 +104,7 @@ export async function runSeed(seed: number, print: ((line: string) => void) | nu
     entries: entries.length,
     deliveries,
     repeats: scene.delivery.repeats,
+    coverage: world.coverage,
   };
 }
 
@@ -117,6 +128,8 @@ function setScene(world: World, plan: Plan): Scene {
   const given = { receivers, origins, known, watch: ledger, heads, configuration, naming };
   const open = (life: Life) => openPipeline({ world, plan, disk, life, ...given });
   const machine = new Machine(world, disk, open);
+  const damage = new Damage(world, disk, machine, plan.retain.ageMs !== null || plan.retain.bytes !== null);
+  machine.attendant = damage;
   const producers = plan.push.map((odds) => new PushSource(world, book, machine, odds.name, odds));
   const reach = {
     world,
@@ -124,6 +137,7 @@ function setScene(world: World, plan: Plan): Scene {
     disk,
     receivers,
     configuration,
+    damage,
     everyMs: plan.everyMs,
     largeRuns: plan.push.some(({ large }) => large > 0),
   };
@@ -157,6 +171,7 @@ async function misfortunePhase(scene: Scene): Promise<void> {
   for (const origin of origins) world.watch(origin.name, feed(scene, origin, end));
   const calm = beginMisfortune(reach);
   const rest = plan.retain.ageMs === null ? () => {} : tendClock(reach);
+  reach.damage.followRemovals();
   const settle = beginReloads({ world, machine, configuration, destinations: plan.destinations });
   const keep = beginRenamings({ world, machine, naming: scene.naming, known: () => scene.ledger.sources });
   await world.run(end);
@@ -183,6 +198,7 @@ async function livenessPhase(scene: Scene): Promise<void> {
   configuration.restoreAll();
   disk.odds = CALM_DISK;
   disk.trap = null;
+  disk.aim = null;
   disk.capacity = Number.POSITIVE_INFINITY;
   for (const receiver of receivers.values()) {
     receiver.odds = CALM_RECEIVER;
@@ -215,13 +231,11 @@ async function livenessPhase(scene: Scene): Promise<void> {
   if (!arrived && world.violation === null) world.fail(`not everything arrived: ${complaint(scene)}`);
 }
 
-function settled({ plan, machine, producers, origins, configuration }: Scene): boolean {
+function settled({ plan, machine, producers, origins, configuration, reach }: Scene): boolean {
   const pipeline = machine.up ? machine.pipeline : null;
-  if (pipeline === null) return false;
+  if (pipeline === null || reach.damage.broken !== null) return false;
   if (producers.some(({ busy }) => busy > 0)) return false;
-  for (const origin of origins) {
-    for (const [partition, items] of origin.partitions) if ((origin.settled.get(partition) ?? 0) < items.length) return false;
-  }
+  if (origins.some(({ settledAll }) => !settledAll)) return false;
   return plan.destinations.every(({ name, kind, onReject }) => {
     const status = pipeline.destinations.get(name)?.status();
     if (status === undefined) return true;
@@ -258,6 +272,7 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
     const open = await openLedgerAlone(plan, portsOf(world, life, disk));
     ledger.opened(open.size());
     entries = await readLedger(open, ledger);
+    for (const origin of scene.origins) origin.checkPositions(open.positions(scene.naming.of(origin.name).name));
     await open.close();
   };
   world.watch('last reader', read());

@@ -63,7 +63,11 @@ export type MachineFault =
   | 'outage'
   | 'lostData'
   | 'operator'
-  | 'zombie';
+  | 'zombie'
+  | 'clockWhileDown'
+  | 'aimedKill'
+  | 'lostDerived'
+  | 'brokenSegment';
 
 /** No fault at all: the odds of the liveness phase. */
 export const CALM_RECEIVER = {
@@ -80,7 +84,7 @@ export const CALM_RECEIVER = {
 /** A disk that never fails. */
 export const CALM_DISK = { latencyMs: 0.3, slow: 0, fail: 0 } as const satisfies DiskOdds;
 
-const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
+const MEANS: Readonly<Record<Exclude<MachineFault, keyof typeof LATER_MEANS>, readonly [number, number]>> = {
   kill: [500, 4_000],
   power: [700, 5_000],
   killThenPower: [1_000, 5_000],
@@ -94,12 +98,29 @@ const MEANS: Readonly<Record<MachineFault, readonly [number, number]>> = {
   zombie: [500, 3_000],
 };
 
+/** Drawn apart from the others, so that these did not change what a seed means. */
+const LATER_MEANS = {
+  clockWhileDown: [1_000, 5_000],
+  aimedKill: [300, 2_000],
+  lostDerived: [500, 3_000],
+  brokenSegment: [700, 4_000],
+} as const satisfies Partial<Record<MachineFault, readonly [number, number]>>;
+
+/** How often each of these happens: every one is on in a part of the seeds. */
+function drawMeans<Fault extends string>(
+  chance: Chance,
+  means: Readonly<Record<Fault, readonly [number, number]>>,
+  share: number,
+): Record<Fault, number> {
+  const faults = Object.keys(means) as Fault[];
+  return Object.fromEntries(
+    faults.map((fault) => [fault, chance.hit(share) ? Math.round(chance.logarithmic(...(means[fault] as readonly [number, number]))) : 0]),
+  ) as Record<Fault, number>;
+}
+
 /** Draws a scenario: each fault is on or off, and what is on gets odds of its own. */
 export function drawPlan(chance: Chance): Plan {
-  const faults = Object.keys(MEANS) as MachineFault[];
-  const everyMs = Object.fromEntries(
-    faults.map((fault) => [fault, chance.hit(0.55) ? Math.round(chance.logarithmic(...(MEANS[fault] as [number, number]))) : 0]),
-  ) as Record<MachineFault, number>;
+  const everyMs = { ...drawMeans(chance, MEANS, 0.55), ...drawMeans(chance.fork('later'), LATER_MEANS, 0.35) };
   const push = Array.from({ length: chance.int(1, 2) }, (_, at) => drawPush(chance, `push${at}`));
   const largeRuns = push.some(({ large }) => large > 0);
   const retention = chance.fork('retention');
@@ -122,7 +143,15 @@ export function drawPlan(chance: Chance): Plan {
     retain: EVERYTHING,
     destinations: drawDestinations(chance).map((destination) => ({ ...destination, maxLag: null })),
   };
-  return retention.hit(0.3) ? retaining(plan, retention) : plan;
+  if (retention.hit(0.3)) return retaining(plan, retention);
+  return plan.everyMs.brokenSegment > 0 ? filling(plan, chance.fork('filling')) : plan;
+}
+
+/** The same scenario with so many events that segments are full in so short a time. */
+function filling(plan: Plan, chance: Chance): Plan {
+  const { kill, power, restart } = plan.everyMs;
+  const push = plan.push.map((odds) => ({ ...odds, eventsMax: chance.int(20, 50), pauseMs: Math.min(odds.pauseMs, 60), large: 0 }));
+  return { ...plan, everyMs: { ...plan.everyMs, kill: 3 * kill, power: 3 * power, restart: 3 * restart }, segmentBytes: 49_152, push };
 }
 
 function drawPull(chance: Chance, name: string): Plan['pull'][number] {
@@ -137,6 +166,7 @@ function drawPull(chance: Chance, name: string): Plan['pull'][number] {
     bad: odds(chance, 0.01, 0.1),
     repeated: odds(chance, 0.01, 0.2),
     batchMax: chance.int(1, 12),
+    ends: chance.fork(`ends/${name}`).hit(0.3) ? 0.03 : 0,
   };
 }
 

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { Coverage } from './coverage.ts';
 import { runSeed } from './run.ts';
 
 /** How many seeds every run of the tests goes through, and in how many processes. */
@@ -18,20 +19,29 @@ const KEPT = readFileSync(new URL('./seeds.txt', import.meta.url), 'utf8')
   .filter((line) => /^\d/.test(line))
   .map((line) => Number.parseInt(line, 10));
 
-/** Runs `main.ts`; what it prints about a failed seed becomes the message. */
-async function simulate(...options: readonly string[]): Promise<void> {
+/** Runs `main.ts`, and answers what went wrong in it; what it prints about a failed seed becomes the message. */
+async function simulate(...options: readonly string[]): Promise<Coverage> {
   try {
-    await run(process.execPath, [MAIN, ...options], { maxBuffer: 64 << 20 });
+    const { stdout } = await run(process.execPath, [MAIN, ...options], { maxBuffer: 64 << 20 });
+    return Coverage.parse(/^misfortunes: (.*)$/m.exec(stdout)?.[1] ?? '');
   } catch (error) {
-    assert.fail((error as { readonly stdout?: string }).stdout || String(error));
+    throw new Error((error as { readonly stdout?: string }).stdout || String(error), { cause: error });
   }
 }
 
 describe('simulation of the whole pipeline', { concurrency: PROCESSES }, () => {
+  const coverage = new Coverage();
+  let done = 0;
+
   for (let part = 0; part < PROCESSES; part++) {
     const first = 1 + (part * SEEDS) / PROCESSES;
     const last = ((part + 1) * SEEDS) / PROCESSES;
-    test(`seeds ${first} to ${last}`, () => simulate('--seeds', `${first}..${last}`));
+    test(`seeds ${first} to ${last}`, async () => {
+      coverage.include(await simulate('--seeds', `${first}..${last}`));
+      done += 1;
+      // What never happens proves nothing.
+      if (done === PROCESSES) assert.deepEqual(coverage.never, [], `what happened: ${coverage.toString()}`);
+    });
   }
 
   test('every seed that ever failed', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Chance, createChance } from './chance.ts';
+import { Coverage, type Misfortune } from './coverage.ts';
 
 /** Where the wall clock stands when a simulation begins. */
 const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -74,6 +75,9 @@ export class World {
   wallOffsetMs = 0;
   steps = 0;
   violation: Error | null = null;
+  readonly coverage: Coverage = new Coverage();
+  /** Called whenever something happened: one misfortune may bring another. */
+  follow: (misfortune: Misfortune) => void = () => {};
   readonly #queue: Planned[] = [];
   #sequence = 0;
   #lives = 0;
@@ -96,6 +100,13 @@ export class World {
     const text = `${this.time.toFixed(1)} ${line}`;
     this.#hash.update(text);
     this.#print?.(text);
+  }
+
+  /** Something went wrong, or was done to the machine. */
+  happened(misfortune: Misfortune, where = ''): void {
+    this.coverage.add(misfortune);
+    this.tell(where === '' ? misfortune : `${misfortune}: ${where}`);
+    this.follow(misfortune);
   }
 
   /** The hash of the story so far. It can be asked for once, at the end. */
