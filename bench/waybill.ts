@@ -23,6 +23,8 @@ export interface WaybillOptions {
   readonly destinations: Readonly<Record<string, string>>;
   /** Keep the ledger that is in the directory. */
   readonly keep?: boolean;
+  /** Without the tree: `no-tree.ts` takes it out while the process loads. */
+  readonly withoutTree?: boolean;
 }
 
 interface StatusView {
@@ -40,7 +42,8 @@ export async function startWaybill(options: WaybillOptions): Promise<Waybill> {
   const file = `${directory}/waybill.yaml`;
   writeFileSync(file, configuration(options));
   if (options.keep !== true) execFileSync(process.execPath, [MAIN, 'init', '-c', file], { stdio: 'ignore' });
-  const child = spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const before = options.withoutTree === true ? ['--import', benchFile('no-tree.ts')] : [];
+  const child = spawn(process.execPath, [...before, MAIN, 'run', '-c', file], { stdio: ['ignore', 'ignore', 'inherit'] });
   const status = async (): Promise<StatusView> => (await (await fetch(`http://127.0.0.1:${port}/v1/status`)).json()) as StatusView;
   await until('waybill to accept', 120, async () => {
     if (child.exitCode !== null) throw new Error(`waybill ended with ${child.exitCode}`);

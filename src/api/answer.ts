@@ -8,7 +8,7 @@ export type Headers = Readonly<Record<string, string>>;
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: string | AsyncIterable<Uint8Array>;
+  readonly body: string | Uint8Array | AsyncIterable<Uint8Array>;
 }
 
 /** The status of every error that a request can meet; all others are 500. */
@@ -29,6 +29,8 @@ const STATUS: Readonly<Partial<Record<ErrorCode, number>>> = {
   RELOAD_FAILED: 409,
   LISTEN_FAILED: 409,
   LEDGER_REWOUND: 409,
+  ENTRY_UNKNOWN: 404,
+  NOT_PUBLISHED: 404,
   LEDGER_PRUNED: 410,
   BODY_TOO_LARGE: 413,
   CONTENT_TYPE_UNSUPPORTED: 415,
@@ -59,6 +61,11 @@ export function json(status: number, value: unknown, headers: Headers = {}): Ans
 /** An answer whose JSON is written already. */
 export function jsonText(status: number, body: string, headers: Headers = {}): Answer {
   return { status, headers: { 'content-type': 'application/json', ...headers }, body };
+}
+
+/** Whether the body is sent at once and whole. */
+export function isWhole(body: Answer['body']): body is string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array;
 }
 
 /** The status of the answer to an error. */

@@ -87,7 +87,7 @@ export function describedRoutes(routes: readonly Route[]): readonly DescribedRou
 /** The path with the names of its open parts: `/v1/destinations/{name}`. */
 export function pathText({ path, about }: Pick<DescribedRoute, 'path' | 'about'>): string {
   const names = (about.params ?? []).map(([name]) => name);
-  return path.replaceAll('*', () => `{${names.shift() ?? '?'}}`);
+  return path.replaceAll(/\*\*?/g, () => `{${names.shift() ?? '?'}}`);
 }
 
 /** The errors that a route can answer with, by status. */

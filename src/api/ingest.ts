@@ -15,9 +15,10 @@ import { unpack } from './body.ts';
 import type { Call } from './call.ts';
 import { flag, onlyKnown, shown } from './call.ts';
 import type { RateLimits } from './limits.ts';
+import { PROOFS_MAX, type ProofParts, PUBLISH_WAIT_MS, proofsOf, proofsShape } from './proofs.ts';
 
 /** What taking events needs. */
-export interface IngestParts {
+export interface IngestParts extends ProofParts {
   readonly intake: Pick<Intake, 'check' | 'submit'>;
   /** The sources that take requests. */
   readonly sources: readonly string[];
@@ -25,7 +26,7 @@ export interface IngestParts {
   readonly rates: RateLimits;
   /** The same by the name of the token. */
   readonly callerRates: RateLimits;
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   /** Is told of every request whose events are durable. */
   readonly observer: Observer;
 }
@@ -56,6 +57,12 @@ export const ingestAbout: RouteAbout = {
   query: z.object({
     source: z.string().describe('The source to write to. Required where the sender may write to several.').optional(),
     partial: z.enum(['true', 'false']).default('false').describe('`true`: every event gets a verdict of its own, and the answer is 200.'),
+    proof: z
+      .enum(['true', 'false'])
+      .default('false')
+      .describe(
+        `\`true\`: the answer waits up to ${PUBLISH_WAIT_MS / 1_000} s for a published checkpoint and has a proof for each entry. For at most ${PROOFS_MAX} events.`,
+      ),
   }),
   headers: z.object({
     'idempotency-key': z
@@ -78,6 +85,7 @@ export const ingestAbout: RouteAbout = {
         .array(z.object({ at: place, index: whole('The entry that it is.') }))
         .describe('Events that were an entry already, with the same bytes.'),
       rejected: rejections.optional(),
+      proofs: proofsShape.optional(),
     }),
   },
   problem: problemShape.extend({ rejected: rejections.optional() }),
@@ -101,8 +109,9 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   const began = clock.monotonic();
   const type = typeOf(call.header('content-type'));
   const encoding = encodingOf(call.header('content-encoding'));
-  onlyKnown(call.query, ['source', 'partial']);
+  onlyKnown(call.query, ['source', 'partial', 'proof']);
   const partial = flag(call.query, 'partial');
+  const proof = flag(call.query, 'proof');
   const source = sourceOf(call, parts.sources);
   const idempotencyKey = keyOf(call.header('idempotency-key'));
 
@@ -113,6 +122,8 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   if (checked.unreadable !== undefined)
     throw new WaybillError('BODY_UNREADABLE', `${checked.unreadable.message} (at byte ${checked.unreadable.at})`);
   if (checked.count > limits.events) throw new WaybillError('BODY_TOO_LARGE', `the request has more than ${limits.events} events`);
+  if (proof && checked.count > PROOFS_MAX)
+    throw new WaybillError('REQUEST_INVALID', `proof=true takes at most ${PROOFS_MAX} events, and the request has ${checked.count}`);
   const caller = call.caller.name ?? '';
   rates.take(source, checked.count);
   try {
@@ -137,7 +148,8 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
         traceparent: call.header('traceparent') ?? null,
       });
     }
-    return answerOf(submitted);
+    // From here on nothing may turn what was accepted into an error.
+    return answerOf(submitted, proof && submitted.outcome === 'accepted' ? await proofsOf(indexesOf(submitted), parts, call) : null);
   } catch (error) {
     rates.giveBack(source, checked.count);
     parts.callerRates.giveBack(caller, checked.count);
@@ -145,11 +157,12 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   }
 }
 
-function answerOf({ outcome, accepted, firstIndex, size, duplicates, rejected }: Submitted): Answer {
+function answerOf({ outcome, accepted, firstIndex, size, duplicates, rejected }: Submitted, proofs: object | null): Answer {
   if (outcome === 'accepted') {
     const repeated = duplicates.length === 0 ? '[]' : JSON.stringify(duplicates);
     const refused = rejected.length === 0 ? '' : `,"rejected":${JSON.stringify(rejected)}`;
-    return jsonText(200, `{"accepted":${accepted},"first_index":${firstIndex},"size":${size},"duplicates":${repeated}${refused}}`);
+    const more = proofs === null ? refused : `${refused},"proofs":${JSON.stringify(proofs)}`;
+    return jsonText(200, `{"accepted":${accepted},"first_index":${firstIndex},"size":${size},"duplicates":${repeated}${more}}`);
   }
   const places = countPlaces(rejected);
   const things = `${places} ${places === 1 ? 'event' : 'events'}`;
@@ -158,6 +171,12 @@ function answerOf({ outcome, accepted, firstIndex, size, duplicates, rejected }:
       ? new WaybillError('EVENTS_CONFLICT', `${things} of the request conflict with other events`)
       : new WaybillError('EVENTS_INVALID', `${things} of the request cannot be accepted`);
   return problem(error, {}, { rejected });
+}
+
+/** The entries that the events of a request are, each once and in ascending order. */
+function indexesOf({ accepted, firstIndex, duplicates }: Submitted): readonly number[] {
+  const taken = Array.from({ length: accepted }, (_, k) => (firstIndex ?? 0) + k);
+  return [...new Set([...taken, ...duplicates.map(({ index }) => index)])].toSorted((a, b) => a - b);
 }
 
 function countPlaces(rejected: readonly Rejection[]): number {

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../contracts/errors.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Answer, Headers } from './answer.ts';
-import { answerable, problem } from './answer.ts';
+import { answerable, isWhole, problem } from './answer.ts';
 import type { DenialLog } from './attempts.ts';
 import type { Audit } from './audit.ts';
 import { CONTROL_BODY_BYTES } from './audit.ts';
@@ -101,7 +101,7 @@ export function createRequests({ policy: current, audit, denials, budget, ports 
     // An answer in pieces may take for ever.
     policy.routes.metrics.answered(route?.path ?? 'unknown', answer.status, ports.clock.monotonic() - started);
     const sent = send(response, answer, close || stopping.signal.aborted, request.method === 'HEAD');
-    if (typeof answer.body === 'string' || route === null) return sent;
+    if (isWhole(answer.body) || route === null) return sent;
     const authorization = one(request.headers['authorization']);
     await lasting.during({ need: route.need, authorization, connection, end: () => response.destroy() }, sent);
   }
@@ -242,7 +242,7 @@ function discard(request: Readable, bytesMax: number): Promise<void> {
 
 async function send(response: OutgoingResponse, { status, headers, body }: Answer, close: boolean, headOnly: boolean): Promise<void> {
   const all = { ...SAFE, ...headers, ...(close ? { connection: 'close' } : {}) };
-  if (typeof body === 'string') {
+  if (isWhole(body)) {
     response.writeHead(status, { ...all, 'content-length': Buffer.byteLength(body) });
     response.end(body);
     return;

@@ -23,6 +23,7 @@ import type { Need } from './guard.ts';
 import type { IngestParts } from './ingest.ts';
 import { ingest, ingestAbout } from './ingest.ts';
 import { type Metrics, metricsAbout } from './metrics.ts';
+import { entryProof, proofAbout } from './proofs.ts';
 import {
   asideAbouts,
   controlQuarantine,
@@ -49,6 +50,7 @@ import { confirmClock, confirmClockAbout, type RetentionParts } from './retentio
 import { retrySource, retrySourceAbout, type SourceParts } from './sources.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 import { type StreamCount, stream, streamAbout } from './stream.ts';
+import { bundleAbout, checkpoint, checkpointAbout, entryBundle, hashTile, tileAbout } from './tlog.ts';
 
 /** What the routes need. */
 export interface RouteParts extends IngestParts, ControlParts, RefusedParts, ReloadParts, RetentionParts, SourceParts {
@@ -61,7 +63,10 @@ export interface RouteParts extends IngestParts, ControlParts, RefusedParts, Rel
   readonly metrics: Metrics;
 }
 
-/** One thing that can be asked for. `*` in a path stands for one part of it, which the call has in `params`. */
+/**
+ * One thing that can be asked for. `*` in a path stands for one part of it, which the call has in `params`; `**` at the end for one or more
+ * parts, as one.
+ */
 export interface Route {
   readonly method: 'GET' | 'POST';
   readonly path: string;
@@ -75,6 +80,7 @@ export interface Route {
 export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/events', need: 'ingest', about: ingestAbout, take: ingest },
   { method: 'GET', path: '/v1/entries', need: 'read', about: entriesAbout, take: (call, { ledger }) => entries(call, ledger) },
+  { method: 'GET', path: '/v1/entries/*/proof', need: 'read', about: proofAbout, take: entryProof },
   { method: 'GET', path: '/v1/stream', need: 'read', about: streamAbout, take: stream },
   { method: 'GET', path: '/v1/status', need: 'read', about: statusAbout, take: (call, { status }) => statusAnswer(call, status) },
   { method: 'GET', path: '/v1/destinations', need: 'read', about: destinationsAbout, take: listDestinations },
@@ -98,6 +104,9 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/refused/*/retry', need: 'control', about: retryRefusedAbout, take: retryOneRefused },
   { method: 'POST', path: '/v1/refused/*/discard', need: 'control', about: discardRefusedAbout, take: discardOneRefused },
   { method: 'POST', path: '/v1/sources/*/retry', need: 'control', about: retrySourceAbout, take: retrySource },
+  { method: 'GET', path: '/tlog/checkpoint', need: 'open', about: checkpointAbout, take: checkpoint },
+  { method: 'GET', path: '/tlog/tile/entries/**', need: 'read', about: bundleAbout, take: entryBundle },
+  { method: 'GET', path: '/tlog/tile/**', need: 'open', about: tileAbout, take: hashTile },
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },
   { method: 'GET', path: '/livez', need: 'open', about: livezAbout, take: (call, { ledgerFailed }) => livez(call, ledgerFailed()) },
   { method: 'GET', path: '/readyz', need: 'open', about: readyzAbout, take: (call, { ledger }) => readyz(call, ledger) },
@@ -158,11 +167,13 @@ function search(routes: readonly Route[], method: string, path: string): Match {
 
 function paramsOf(pattern: string, parts: readonly string[]): readonly string[] | null {
   const wanted = pattern.split('/');
-  if (wanted.length !== parts.length) return null;
+  const open = wanted.at(-1) === '**';
+  if (open ? parts.length < wanted.length : parts.length !== wanted.length) return null;
   const params: string[] = [];
   for (const [k, want] of wanted.entries()) {
     const part = parts[k] ?? '';
-    if (want === '*') params.push(decoded(part));
+    if (want === '**') params.push(decoded(parts.slice(k).join('/')));
+    else if (want === '*') params.push(decoded(part));
     else if (want !== part) return null;
   }
   return params;

@@ -24,6 +24,7 @@ import { ROUTES, routeFinder } from './routes.ts';
 import type { SourceVerbs } from './sources.ts';
 import type { StatusView } from './status.ts';
 import type { StreamCount } from './stream.ts';
+import type { LogParts } from './tlog.ts';
 import type { TlsMaterial } from './tls.ts';
 import { readTls } from './tls.ts';
 
@@ -33,6 +34,9 @@ export interface ApiOptions {
   readonly sources: ApiSources;
   readonly intake: Pick<Intake, 'check' | 'submit' | 'control' | 'refused' | 'names'>;
   readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond' | 'failed'>;
+  /** The published heads of the log, and the hashes under them. */
+  readonly heads: LogParts['heads'];
+  readonly tree: LogParts['tree'];
   readonly ports: Pick<Ports, 'clock' | 'log' | 'disk'>;
   status(): StatusView;
   /** `undefined` when there is no destination of this name. */
@@ -163,7 +167,7 @@ export async function openApi(options: ApiOptions): Promise<Api> {
 }
 
 function createPolicyParts(options: ApiOptions, metrics: Metrics, streams: StreamCount, listeners: () => readonly Listener[]): PolicyParts {
-  const { intake, ledger, ports } = options;
+  const { intake, ledger, heads, tree, ports } = options;
   let ledgerFailed = false;
   ledger.failed.then(
     () => (ledgerFailed = true),
@@ -175,6 +179,8 @@ function createPolicyParts(options: ApiOptions, metrics: Metrics, streams: Strea
     routes: {
       intake,
       ledger,
+      heads,
+      tree,
       clock: ports.clock,
       metrics,
       streams,

@@ -8,8 +8,8 @@ import { readText } from './machine.ts';
 export interface ApiClient {
   /** The JSON that a path answers. Rejects with `NOT_RUNNING` when nobody answers. */
   get(path: string, signal?: AbortSignal): Promise<unknown>;
-  /** The text that a path answers. */
-  text(path: string, signal?: AbortSignal): Promise<string>;
+  /** The text that a path answers. `answerMs` is how long the process may take; default 10 s. */
+  text(path: string, signal?: AbortSignal, answerMs?: number): Promise<string>;
   /** Sends a body in JSON. `answerMs` is how long the process may take; default 10 s. */
   post(path: string, body: unknown, answerMs?: number): Promise<unknown>;
 }
@@ -76,7 +76,7 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
   };
   return {
     get: async (path, signal) => parse(base, path, await send('GET', path, undefined, signal)),
-    text: (path, signal) => send('GET', path, undefined, signal),
+    text: (path, signal, answerMs) => send('GET', path, undefined, signal, answerMs),
     post: async (path, body, answerMs) => parse(base, path, await send('POST', path, JSON.stringify(body), undefined, answerMs)),
   };
 }
@@ -137,6 +137,8 @@ const PASSED_ON: readonly ErrorCode[] = [
   'COMMAND_REFUSED',
   'REQUEST_INVALID',
   'LEDGER_PRUNED',
+  'ENTRY_UNKNOWN',
+  'NOT_PUBLISHED',
   'CONFIG_INVALID',
   'CONFIG_MISSING',
   'RELOAD_REFUSED',

@@ -5,6 +5,7 @@ import { addControl } from './control.ts';
 import { addDemo } from './demo.ts';
 import { addInit } from './init.ts';
 import { addKey } from './key.ts';
+import { addProve } from './prove.ts';
 import { addQuarantine } from './quarantine.ts';
 import { addRefused } from './refused.ts';
 import { addReload } from './reload.ts';
@@ -29,6 +30,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     .exitOverride()
     .showSuggestionAfterError();
   const rest = [
+    addProve,
     addResend,
     addQuarantine,
     addRefused,

@@ -63,6 +63,16 @@ export const ERROR_CODES = {
     means: 'A write or a flush of the ledger failed, so nothing more is accepted.',
     action: 'Check the disk, then start again: what was acknowledged is kept.',
   },
+  ENTRY_UNKNOWN: {
+    remedy: 'halt',
+    means: 'The ledger has no entry at this index yet.',
+    action: 'Ask for an index below the size that `waybill status` shows.',
+  },
+  NOT_PUBLISHED: {
+    remedy: 'retry',
+    means: 'The entry is durable, and no signed head that was published covers it yet.',
+    action: 'Ask again in a second. If that goes on, `waybill status` shows the newest head and what holds the next one back.',
+  },
   LEDGER_PRUNED: {
     remedy: 'halt',
     means: 'Entries below the oldest retained index were asked for.',

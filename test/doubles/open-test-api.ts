@@ -11,11 +11,13 @@ import { PURPOSES } from '../../src/config/api-schema.ts';
 import type { ApiConfig, ListenerConfig, Role, TokenConfig } from '../../src/config/config.ts';
 import { asIndex, type Index } from '../../src/contracts/units.ts';
 import { openTestIntake } from './open-test-intake.ts';
+import { PublishedLog } from './published-log.ts';
 
 /** An answer as a client sees it. */
 export interface Got {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
   readonly text: string;
   readonly json: Record<string, unknown>;
 }
@@ -55,6 +57,7 @@ export async function openTestApi(
   const it = await openTestIntake();
   for (const [path, text] of Object.entries(files)) it.ports.disk.files.set(path, Buffer.from(text));
   const { intake, ledger, ports } = it;
+  const log = new PublishedLog(ledger.origin, () => ledger.texts());
   const verbs: string[] = [];
   const status = (): StatusView => ({
     ledger: { origin: ledger.origin, size: ledger.assigned(), durable: ledger.size() },
@@ -92,6 +95,8 @@ export async function openTestApi(
     sources: new Map([['app', { rate: null }]]),
     intake,
     ledger,
+    heads: log.heads,
+    tree: log.tree,
     ports,
     status,
     confirmClock: async () => true,
@@ -111,6 +116,7 @@ export async function openTestApi(
   return {
     ...it,
     api,
+    log,
     verbs,
     send: (path: string, sent: Sent = {}) => roundTrip(agent, port, path, sent),
     post: (body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}, path = '/v1/events') =>
@@ -131,8 +137,9 @@ function roundTrip(agent: Agent, port: number, path: string, { method = 'GET', h
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, json: jsonOf(text) });
+        const bytes = Buffer.concat(chunks);
+        const text = bytes.toString();
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes, text, json: jsonOf(text) });
       });
     });
     sent.on('error', reject);

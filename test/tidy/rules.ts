@@ -15,7 +15,7 @@ export const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   witness: ['contracts', 'tlog'],
   config: ['contracts', 'tlog'],
   pipeline: ['contracts', 'tlog', 'runtime', 'codecs', 'sources', 'sinks', 'ledger', 'delivery', 'intake', 'tree', 'config'],
-  api: ['contracts', 'intake', 'config', 'codecs/native.ts'],
+  api: ['contracts', 'tlog', 'intake', 'config', 'codecs/native.ts'],
   cli: [
     'contracts',
     'config',
