@@ -106,6 +106,8 @@ async function serve(pipeline: Pipeline, ports: OpenPorts, { stopping, hangup, e
       sources: pushedSources(pipeline.config),
       intake,
       ledger,
+      heads: pipeline.heads,
+      tree: pipeline.tree,
       ports,
       observers: ports.observers,
       status: (): StatusView => ({ ...pipeline.status(), reload: reloader?.last() ?? null }),

@@ -1,6 +1,7 @@
 import type { Config, DestinationConfig, SourceConfig } from '../config/config.ts';
 import type { ReloadPlan } from '../config/plan-reload.ts';
 import { isWaybillError } from '../contracts/errors.ts';
+import type { Heads, TreeHashes } from '../contracts/heads.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Index } from '../contracts/units.ts';
 import type { Destination } from '../delivery/destination.ts';
@@ -29,6 +30,9 @@ export const JOBS: URL = new URL(import.meta.url.endsWith('.ts') ? './jobs.ts' :
 /** The parts of a configuration, put together and at work. */
 export interface Pipeline {
   readonly ledger: Ledger;
+  /** The published heads of the log, and the hashes under them. */
+  readonly heads: Heads;
+  readonly tree: TreeHashes;
   readonly intake: Intake;
   /** The configuration at work: another one after a change. */
   readonly config: Config;
@@ -95,6 +99,8 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   );
   return {
     ledger,
+    heads: core.heads,
+    tree: core.tree,
     intake,
     sources: pulled.parts,
     destinations: destinations.parts,
