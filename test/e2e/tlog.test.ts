@@ -14,7 +14,7 @@ import { checkInclusion, rootOf } from '../../src/tlog/proof.ts';
 import { type Tile, tilePath, tilesOf } from '../../src/tlog/tile.ts';
 import { initWaybill, MAIN, startWaybill, until, type WaybillProcess } from '../crash/process.ts';
 import { checkEd25519, sha256 } from '../doubles/note-signer.ts';
-import { provedBy } from '../doubles/test-log.ts';
+import { provedBy } from '../doubles/published-log.ts';
 
 async function made(t: TestContext) {
   const directory = mkdtempSync(join(tmpdir(), 'waybill-tlog-'));
