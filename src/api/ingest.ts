@@ -61,7 +61,8 @@ export const ingestAbout: RouteAbout = {
       .enum(['true', 'false'])
       .default('false')
       .describe(
-        `\`true\`: the answer waits up to ${PUBLISH_WAIT_MS / 1_000} s for a published checkpoint and has a proof for each entry. For at most ${PROOFS_MAX} events.`,
+        `\`true\`: the answer waits up to ${PUBLISH_WAIT_MS / 1_000} s for a published checkpoint and has a proof for each entry. ` +
+          `For at most ${PROOFS_MAX} events.`,
       ),
   }),
   headers: z.object({

@@ -38,7 +38,8 @@ const headShape = {
 export const proofAbout: RouteAbout = {
   summary: 'The proof that an entry is in the log',
   details:
-    'A `.tlog-proof` file (C2SP tlog-proof) under the newest published checkpoint, or the same in JSON for who accepts only that. With the bytes of the entry and ' +
+    'A `.tlog-proof` file (C2SP tlog-proof) under the newest published checkpoint, or the same in JSON for who accepts only ' +
+    'that. With the bytes of the entry and ' +
     'the verifier key of the log anybody can check it offline. It proves an entry for ever: later checkpoints do not make it invalid.',
   params: [['index', 'Index of an entry.']],
   query: z.object({
@@ -110,7 +111,9 @@ function endsOf(call: Call): readonly AbortSignal[] {
   return [call.signal, call.whenGone()];
 }
 
-/** The newest published head, when it covers so many entries; else, unless `ends` is `null`, the first that does, or `null` after a while. */
+/**
+ * The newest published head, when it covers so many entries; else, unless `ends` is `null`, the first that does, or `null` after a while.
+ */
 async function coveringHead(
   size: number,
   { heads, clock }: ProofParts,

@@ -34,8 +34,8 @@ const packed = promisify(gzip);
 export const checkpointAbout: RouteAbout = {
   summary: 'The newest published checkpoint',
   details:
-    'A signed note of C2SP tlog-checkpoint with the lines of the log, of its freshness key and of its witnesses. Everybody may read it, as ' +
-    'the hash tiles. The address of the log for any C2SP client is this path without `checkpoint`.',
+    'A signed note of C2SP tlog-checkpoint with the lines of the log, of its freshness key and of its witnesses. Everybody may read it, ' +
+    'as the hash tiles. The address of the log for any C2SP client is this path without `checkpoint`.',
   answer: { [NOTE_TYPE]: z.string().describe('The note.') },
   errors: ['NOT_PUBLISHED'],
 };
@@ -44,7 +44,8 @@ export const checkpointAbout: RouteAbout = {
 export const bundleAbout: RouteAbout = {
   summary: 'An entry bundle',
   details:
-    'C2SP tlog-tiles: `N` in groups of three digits, all but the last with an `x` before them, and `.p/W` for the first `W` of 256 entries. ' +
+    'C2SP tlog-tiles: `N` in groups of three digits, all but the last with an `x` before them, and `.p/W` for the first `W` of 256 ' +
+    'entries. ' +
     'Bundles are cut from the ledger up to the newest published checkpoint. They are packed with gzip for who accepts that.',
   params: [['tile', '`N` or `N.p/W`, such as `x001/067.p/5`.']],
   answer: { [TILE_TYPE]: BUNDLE },
@@ -55,7 +56,8 @@ export const bundleAbout: RouteAbout = {
 export const tileAbout: RouteAbout = {
   summary: 'A hash tile',
   details:
-    'C2SP tlog-tiles: the level, then `N` as with bundles, and `.p/W` for the first `W` hashes. Tiles are there up to the newest published checkpoint, ' +
+    'C2SP tlog-tiles: the level, then `N` as with bundles, and `.p/W` for the first `W` hashes. Tiles are there up to the newest ' +
+    'published checkpoint, ' +
     'also for entries that retention has removed.',
   params: [['tile', '`L/N` or `L/N.p/W`, such as `0/x001/067.p/5`.']],
   answer: { [TILE_TYPE]: HASHES },

@@ -14,7 +14,7 @@ import { destinationKind } from './destinations.ts';
 import { watchFreeSpace } from './free-space.ts';
 import { PartSet } from './part-set.ts';
 import { openRemoved, type RemovedDestinations } from './removed.ts';
-import { startRetention } from './retention.ts';
+import { type RetentionOptions, startRetention } from './retention.ts';
 import { refuseRewound } from './rewound.ts';
 import { startScrubbing } from './scrubbing.ts';
 import { isPushed, type PulledSource, sourceKind } from './sources.ts';
@@ -80,13 +80,8 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
   const openedAt = ports.clock.monotonic();
   const { destinations, pulled } = await openParts(config, core, ports, opened, watchdog);
   let current = config;
-  const retention = startRetention({ ...core, ports, config: () => current, destinations: destinations.parts });
-  opened.push(() => retention.close());
-  watchdog.watch(retention.failed);
-  const scrubbing = startScrubbing(core, ports);
-  opened.push(() => scrubbing.close());
-  const space = await watchFreeSpace(config.ledger.path, ports);
-  opened.push(() => space.close());
+  const care = { ...core, ports, config: () => current, destinations: destinations.parts };
+  const { retention, scrubbing, space } = await startCare(care, opened, watchdog);
   const note = openConfigNote(ledger.journal, intake, ports.log);
   await note.note(config.shown, { how: 'start' });
   ports.log.info('the pipeline is at work', { origin: ledger.origin, size: ledger.size(), destinations: destinations.parts.size });
@@ -145,6 +140,18 @@ async function open(config: Config, ports: OpenPorts, opened: Closers): Promise<
       await closeAll(opened);
     },
   };
+}
+
+/** Starts what looks after the ledger in the background: retention, the check of what is stored, and the space that is left. */
+async function startCare(parts: Core & RetentionOptions & { readonly ports: OpenPorts }, opened: Closers, watchdog: Watchdog) {
+  const retention = startRetention(parts);
+  opened.push(() => retention.close());
+  watchdog.watch(retention.failed);
+  const scrubbing = startScrubbing(parts, parts.ports);
+  opened.push(() => scrubbing.close());
+  const space = await watchFreeSpace(parts.config().ledger.path, parts.ports);
+  opened.push(() => space.close());
+  return { retention, scrubbing, space };
 }
 
 /** Starts every destination and every pull source of the configuration. */
