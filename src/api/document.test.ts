@@ -9,7 +9,7 @@ describe('the document of the API', () => {
     for (const route of ROUTES) {
       const { path, about } = route;
       assert.ok(about !== undefined, `${path} has no description: give its row in src/api/routes.ts an \`about\``);
-      assert.equal(about.params?.length ?? 0, path.split('*').length - 1, `${path} has names for its open parts`);
+      assert.equal(about.params?.length ?? 0, path.split(/\*+/).length - 1, `${path} has names for its open parts`);
       assert.doesNotMatch(about.summary, /\.$/);
       for (const parameter of parametersOf({ about })) assert.notEqual(parameter.description, '', `${path}: ${parameter.name}`);
     }

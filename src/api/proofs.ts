@@ -49,7 +49,7 @@ export const proofAbout: RouteAbout = {
       .describe(`\`true\`: waits up to ${PUBLISH_WAIT_MS / 1_000} s for a checkpoint that covers the entry.`),
   }),
   headers: z.object({ accept: z.string().describe('`application/json` for JSON.').optional() }),
-  answer: { [PROOF_TYPE]: z.string().describe('The `.tlog-proof`.'), 'application/json': provedShape.extend(headShape) },
+  answer: { 'text/plain': z.string().describe('The `.tlog-proof`.'), 'application/json': provedShape.extend(headShape) },
   errors: ['ENTRY_UNKNOWN', 'NOT_PUBLISHED', 'LEDGER_PRUNED'],
 };
 

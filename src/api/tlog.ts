@@ -36,7 +36,7 @@ export const checkpointAbout: RouteAbout = {
   details:
     'A signed note of C2SP tlog-checkpoint with the lines of the log, of its freshness key and of its witnesses. Everybody may read it, ' +
     'as the hash tiles. The address of the log for any C2SP client is this path without `checkpoint`.',
-  answer: { [NOTE_TYPE]: z.string().describe('The note.') },
+  answer: { 'text/plain': z.string().describe('The note.') },
   errors: ['NOT_PUBLISHED'],
 };
 
