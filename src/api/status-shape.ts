@@ -133,8 +133,11 @@ const ledger = z.object({
       held_by: z
         .object({
           kind: z
-            .enum(['destination', 'removed', 'identities', 'tree', 'clock', 'snapshots'])
-            .describe('What holds it. `removed`: a destination that is no longer configured and was not forgotten.'),
+            .enum(['destination', 'removed', 'identities', 'tree', 'clock', 'snapshots', 'heads'])
+            .describe(
+              'What holds it. `removed`: a destination that is no longer configured and was not forgotten. `heads`: the ' +
+                'removal is not under a published head yet.',
+            ),
           name: z.string().describe('Which destination; empty for all else.'),
           index: whole('The oldest entry that has to stay; for the clock the entry about its step.'),
         })

@@ -103,6 +103,8 @@ function heldText({ kind, name, index }: { readonly kind: string; readonly name:
     return `${name} is no longer configured and needs entry ${index}; \`waybill destination forget ${name}\` lets go of it`;
   if (kind === 'clock') return `the clock stepped (entry ${index}); when it is right: \`waybill retention confirm\``;
   if (kind === 'identities') return `the index of identities is written up to entry ${index} first; nothing to do`;
+  if (kind === 'heads')
+    return 'what is about to go is declared, and a signed head over that comes first; nothing to do while heads are published';
   return 'the newest segments are always kept; nothing to do';
 }
 

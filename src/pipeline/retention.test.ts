@@ -27,7 +27,13 @@ async function openWorld(retain: Config['ledger']['retain'], maxLag: MaxLag | nu
   const sources = new Map([['app', { schema: 'json', idField: null, onInvalid: 'refuse' } as const]]);
   const intake = await openIntake({ ledger, identities: new MemoryIdentities(), ports, sources, refusedPath: '/refused' });
   const destinations = new Map<string, Destination>();
-  const facts = { watermark: Number.MAX_SAFE_INTEGER, hashed: Number.MAX_SAFE_INTEGER, forgottenBelow: 0, persists: 0 };
+  const facts = {
+    watermark: Number.MAX_SAFE_INTEGER,
+    hashed: Number.MAX_SAFE_INTEGER,
+    published: Number.MAX_SAFE_INTEGER,
+    forgottenBelow: 0,
+    persists: 0,
+  };
   const config = { ledger: { retain }, destinations: [{ name: 'slow', maxLag }] } as unknown as Pick<Config, 'ledger' | 'destinations'>;
   const retention = startRetention({
     ledger,
@@ -40,7 +46,12 @@ async function openWorld(retain: Config['ledger']['retain'], maxLag: MaxLag | nu
       persist: () => void facts.persists++,
       facts: () => ({ entries: 0, runs: 0, memoryBytes: 0, rebuilding: false, forgottenBelow: asIndex(facts.forgottenBelow) }),
     },
-    tree: { size: () => asSize(Math.min(facts.hashed, ledger.size())), pin: async () => {} },
+    tree: {
+      size: () => asSize(Math.min(facts.hashed, ledger.size())),
+      pin: async () => {},
+      root: async (size) => `the root over ${size}`,
+    },
+    heads: { published: () => ({ size: asSize(Math.min(facts.published, ledger.size())), root: '', checkpoint: '', at: 0 }) },
   });
   const add = async (count: number): Promise<void> => {
     for (let k = 0; k < count; k += 50) {
@@ -122,6 +133,22 @@ describe('retention', () => {
     assert.equal(world.retention.status().removed, beginning);
     const prunes = (await world.controls()).filter(({ type }) => type === 'prune');
     assert.deepEqual([prunes[0]?.['from'], prunes.at(-1)?.['through'], prunes[0]?.['reason']], [0, beginning - 1, 'bytes']);
+    await world.close();
+  });
+
+  test('removes nothing before a published head covers its declaration, which has the root of what goes', async () => {
+    const world = await openWorld({ ageMs: null, bytes: 300_000 });
+    world.facts.published = 0;
+    await world.add(3_000);
+    for (let k = 0; k < 30; k++) await world.ports.clock.pass(200);
+    assert.equal(world.ledger.beginning(), 0);
+    assert.deepEqual([world.retention.status().state, world.retention.status().held_by?.kind], ['held', 'heads']);
+    const [prune] = (await world.controls()).filter(({ type }) => type === 'prune');
+    assert.equal(prune?.['root'], `the root over ${Number(prune?.['through']) + 1}`);
+    world.facts.published = Number.MAX_SAFE_INTEGER;
+    for (let k = 0; k < 15; k++) await world.ports.clock.pass(200);
+    assert.equal(Number(world.ledger.beginning()), Number(prune?.['through']) + 1);
+    assert.equal((await world.controls()).filter(({ type }) => type === 'prune').length, 1);
     await world.close();
   });
 

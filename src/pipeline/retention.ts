@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { isWaybillError } from '../contracts/errors.ts';
+import type { Heads } from '../contracts/heads.ts';
 import type { Clock, Log } from '../contracts/ports.ts';
 import type { Index, Size } from '../contracts/units.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
@@ -19,7 +20,8 @@ export interface Detachable {
 export interface RetentionOptions {
   readonly ledger: EmbeddedLedger;
   readonly identities: Pick<OpenIdentities, 'watermark' | 'persist' | 'facts'>;
-  readonly tree: { size(): Size; pin(to: Size): Promise<void> };
+  readonly tree: { size(): Size; pin(to: Size): Promise<void>; root(size: Size): Promise<string> };
+  readonly heads: Pick<Heads, 'published'>;
   readonly intake: Pick<Intake, 'control' | 'clockDoubt' | 'checkClock' | 'confirmClock'>;
   readonly ports: { readonly clock: Clock; readonly log: Log };
   /** The configuration at work: asked each round. */
@@ -31,8 +33,15 @@ export interface RetentionOptions {
 export interface RetentionStatus {
   /** `off`: nothing is ever removed. `idle`: nothing has to go. `held`: something has to go and cannot. */
   readonly state: 'off' | 'idle' | 'held';
-  /** Who or what holds it. `clock`: age is no reason to remove anything until an operator has confirmed the clock. */
-  readonly held_by: { readonly kind: Holder['kind'] | 'clock' | 'snapshots'; readonly name: string; readonly index: number } | null;
+  /**
+   * Who or what holds it. `clock`: age is no reason to remove anything until an operator has confirmed the clock. `heads`: the removal is
+   * declared, and not under a published head yet.
+   */
+  readonly held_by: {
+    readonly kind: Holder['kind'] | 'clock' | 'snapshots' | 'heads';
+    readonly name: string;
+    readonly index: number;
+  } | null;
   /** Entries that were removed since the start. */
   readonly removed: number;
 }
@@ -48,6 +57,10 @@ export interface Retention {
 }
 
 const EVERY_MS = 1_000;
+
+/** How often and how many times it is looked whether a removal is under a published head. */
+const SEAL_LOOK_MS = 100;
+const SEAL_LOOKS = 20;
 
 /** Looks once a second what has to go, and removes what nobody needs. */
 export function startRetention(options: RetentionOptions): Retention {
@@ -196,12 +209,24 @@ class RetentionRound {
     }
     const { from, through, bytes } = held;
     await tree.pin(asSize(through + 1));
-    if (through >= ledger.beginning()) await intake.control('prune', { from, through, bytes, reason }, `${from}-${through}`);
+    if (through >= ledger.beginning()) {
+      const root = await tree.root(asSize(through + 1));
+      const declared = await intake.control('prune', { from, through, bytes, reason, root }, `${from}-${through}`);
+      if (!(await this.#isSealed(declared))) return this.#hold({ kind: 'heads', name: '', index: from });
+    }
     // What was looked at may have changed meanwhile: somebody may need older entries again.
     if (holderBelow(this.#holders(), through + 1) !== null) return;
     await ledger.prune(asIndex(through + 1));
     this.#removed += through + 1 - from;
     ports.log.info('entries were removed by retention', { from, through, bytes, reason });
+  }
+
+  /** Nothing goes before there is a published head over its declaration. When that takes longer, the next round looks again. */
+  async #isSealed(declared: Index): Promise<boolean> {
+    const { heads, ports } = this.#options;
+    const sealed = (): boolean => (heads.published()?.size ?? 0) > declared;
+    for (let looks = 0; looks < SEAL_LOOKS && !sealed(); looks++) await ports.clock.sleep(SEAL_LOOK_MS);
+    return sealed();
   }
 
   async #declareForgotten(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { SourceConfig } from '../../src/config/config.ts';
 import { isWaybillError } from '../../src/contracts/errors.ts';
+import type { Heads, PublishedHead, Signer } from '../../src/contracts/heads.ts';
 import type { Ledger, Run } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import { asIndex, asSize } from '../../src/contracts/units.ts';
@@ -12,6 +13,8 @@ import { identityJobs } from '../../src/ledger/identities/jobs.ts';
 import { takeOverNames } from '../../src/pipeline/take-over-names.ts';
 import { openTree, type Tree } from '../../src/tree/follower.ts';
 import { treeJobs } from '../../src/tree/grow.ts';
+import { openHeads } from '../../src/tree/publisher.ts';
+import { type KeyUse, makeSigningKey, openSigner, SEED_BYTES } from '../../src/tree/signing-key.ts';
 import type { Chance } from './chance.ts';
 import type { Configuration, DestinationSettings } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
@@ -32,6 +35,10 @@ import type { Life, World } from './world.ts';
 export const LEDGER_PATH = '/data/ledger';
 /** Where the real file sink writes. */
 export const OUT_PATH = '/out/audit.ndjson';
+/** How often a head is published: more often than by default, so that a crash meets more of them. */
+const PUBLISH_MS = 100;
+/** The keys of the simulated log. */
+const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2) };
 /** How long a hole in a producer's numbers may stay open. */
 const GAP_AFTER_MS = 1_500;
 
@@ -105,6 +112,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   if (world.coverage.of('tree lost') === 0)
     for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
   const tree = await openTree('/data/tree', ledger, ports, { storeEvery: plan.memtableEntries });
+  const signed = await openHeads({ ledger, tree, signers: SIGNERS, ports, publishMs: PUBLISH_MS });
   const named = parts.naming.all();
   const sources = new Map(sourcesOf(plan, named).map((source) => [source.name, source]));
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
@@ -112,14 +120,15 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   await takeOverFile(parts, intake, named);
   const running = await startParts({ ...parts, ledger, intake, ports }, named, limitBytes);
   const destinations = running.destinations.parts;
-  const retention = watchedRetention({ ...parts, ledger, identities, tree, intake, ports, destinations });
+  const retention = watchedRetention({ ...parts, ledger, identities, tree, heads: signed, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();
   const auditing = audit(ledger, tree, parts, stop.signal);
+  world.watch('reader of heads', readHeads(signed, ledger, parts, stop.signal));
   world.watch('auditor', auditing);
   return {
     ledger,
     destinations,
-    failed: Promise.race([ledger.failed, intake.failed, tree.failed, retention.failed, running.failed]),
+    failed: Promise.race([ledger.failed, intake.failed, tree.failed, signed.failed, retention.failed, running.failed]),
     async submit(request, signal) {
       const answer = submit(intake, running.named(), request, signal);
       requests.add(answer);
@@ -143,6 +152,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
       await retention.close();
       await auditing;
       await intake.close();
+      await signed.close();
       await tree.close();
       await identities.close();
       await ledger.close();
@@ -159,6 +169,11 @@ async function scrub(ledger: EmbeddedLedger, signal: AbortSignal): Promise<'whol
     if (isWaybillError(error)) return error.code === 'LEDGER_CORRUPT' ? 'damaged' : 'ended';
     throw error;
   }
+}
+
+function simulatedKey(use: KeyUse, seed: number): Signer {
+  const origin = 'sim.example/audit';
+  return openSigner(makeSigningKey(origin, use, Buffer.alloc(SEED_BYTES, seed)), { origin, use, place: 'the simulation' });
 }
 
 /** The sources under the names that the operator's file gives them. */
@@ -234,6 +249,20 @@ async function showTile(tree: Tree, heads: TreeWatch, chance: Chance): Promise<v
   const width = chance.int(1, Math.min(256, hashes - 256 * n));
   const bytes = await tree.tile(level, n, width);
   if (bytes !== null) heads.tile(level, n, bytes);
+}
+
+/** Keeps every head that is published, as a receiver of checkpoints does. */
+async function readHeads(signed: Heads, ledger: Ledger, { world, heads }: LifeParts, signal: AbortSignal): Promise<void> {
+  let seen: PublishedHead | null = null;
+  try {
+    for (;;) {
+      seen = await signed.waitNewer(seen, signal);
+      const fault = heads.published(seen, ledger.size());
+      if (fault !== null) world.fail(fault);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 async function appendLate({ world, life }: LifeParts, ledger: Ledger, ms: number): Promise<void> {

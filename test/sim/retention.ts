@@ -1,3 +1,4 @@
+import type { Heads } from '../../src/contracts/heads.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import { asSize } from '../../src/contracts/units.ts';
 import type { Destination } from '../../src/delivery/destination.ts';
@@ -18,6 +19,7 @@ export interface RetentionParts {
   readonly ledger: EmbeddedLedger;
   readonly identities: OpenIdentities;
   readonly tree: Tree;
+  readonly heads: Pick<Heads, 'published'>;
   readonly intake: Intake;
   readonly ports: Pick<Ports, 'clock' | 'log'>;
   readonly destinations: ReadonlyMap<string, Destination>;
@@ -28,7 +30,7 @@ export interface RetentionParts {
  * every entry, and by age never what only a step of the clock has made old.
  */
 export function watchedRetention(parts: RetentionParts): Retention {
-  const { world, plan, watch, ledger, identities, tree, intake, ports, destinations } = parts;
+  const { world, plan, watch, ledger, identities, tree, heads, intake, ports, destinations } = parts;
   const offsetAtBirth = world.wallOffsetMs;
   let confirmed = false;
   const check = ({ through, reason }: Readonly<Record<string, unknown>>): void => {
@@ -41,7 +43,8 @@ export function watchedRetention(parts: RetentionParts): Retention {
   const retention = startRetention({
     ledger,
     identities,
-    tree: { size: () => asSize(Math.min(tree.size(), watch.seen)), pin: (to) => tree.pin(to) },
+    tree: { size: () => asSize(Math.min(tree.size(), watch.seen)), pin: (to) => tree.pin(to), root: (size) => tree.root(size) },
+    heads,
     intake: {
       control: (type, facts, key) => {
         if (type === 'prune') {

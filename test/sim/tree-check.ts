@@ -11,6 +11,8 @@ const RECORD_BYTES = TILE_BYTES + 16;
 /** The heads and tiles that the tree ever showed or stored, over all lives. */
 export class TreeWatch {
   readonly #roots = new Map<number, Set<string>>();
+  /** The size of the newest head that was published. */
+  #published = 0;
   /** The digests of what was seen as a tile, by its path. */
   readonly #tiles = new Map<string, Set<string>>();
 
@@ -18,6 +20,18 @@ export class TreeWatch {
   head(head: { readonly size: number; readonly root: string }): void {
     const roots = this.#roots.get(head.size) ?? new Set();
     this.#roots.set(head.size, roots.add(head.root));
+  }
+
+  /**
+   * A head was published while the ledger had so many durable entries. Answers what is wrong: it covers more than that, or less than one
+   * that was published before, in whichever life.
+   */
+  published(head: { readonly size: number; readonly root: string }, durable: number): string | null {
+    this.head(head);
+    if (head.size > durable) return `a head over ${head.size} entries was published, of which ${durable} were durable`;
+    if (head.size < this.#published) return `a head over ${head.size} entries was published after one over ${this.#published}`;
+    this.#published = head.size;
+    return null;
   }
 
   /** Somebody was given the first hashes of a tile. */
