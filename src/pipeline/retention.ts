@@ -65,8 +65,8 @@ const SEAL_LOOKS = 20;
 /** Looks once a second what has to go, and removes what nobody needs. */
 export function startRetention(options: RetentionOptions): Retention {
   const { intake, ports } = options;
-  const round = new RetentionRound(options);
   const stop = new AbortController();
+  const round = new RetentionRound(options, stop.signal);
   let told = '';
   const rounds = async (): Promise<void> => {
     for (;;) {
@@ -106,11 +106,13 @@ type Reason = 'age' | 'bytes';
 /** One look after another. Nothing is remembered between two but what a status shows. */
 class RetentionRound {
   readonly #options: RetentionOptions;
+  readonly #stop: AbortSignal;
   #heldBy: RetentionStatus['held_by'] = null;
   #removed = 0;
 
-  constructor(options: RetentionOptions) {
+  constructor(options: RetentionOptions, stop: AbortSignal) {
     this.#options = options;
+    this.#stop = stop;
   }
 
   status(): RetentionStatus {
@@ -212,7 +214,7 @@ class RetentionRound {
     if (through >= ledger.beginning()) {
       const root = await tree.root(asSize(through + 1));
       const declared = await intake.control('prune', { from, through, bytes, reason, root }, `${from}-${through}`);
-      if (!(await this.#isSealed(declared))) return this.#hold({ kind: 'heads', name: '', index: from });
+      if (!(await this.#isSealed(declared, from))) return;
     }
     // What was looked at may have changed meanwhile: somebody may need older entries again.
     if (holderBelow(this.#holders(), through + 1) !== null) return;
@@ -222,10 +224,13 @@ class RetentionRound {
   }
 
   /** Nothing goes before there is a published head over its declaration. When that takes longer, the next round looks again. */
-  async #isSealed(declared: Index): Promise<boolean> {
+  async #isSealed(declared: Index, from: Index): Promise<boolean> {
     const { heads, ports } = this.#options;
+    const before = this.#heldBy;
     const sealed = (): boolean => (heads.published()?.size ?? 0) > declared;
-    for (let looks = 0; looks < SEAL_LOOKS && !sealed(); looks++) await ports.clock.sleep(SEAL_LOOK_MS);
+    if (!sealed()) this.#hold({ kind: 'heads', name: '', index: from });
+    for (let looks = 0; looks < SEAL_LOOKS && !sealed(); looks++) await ports.clock.sleep(SEAL_LOOK_MS, this.#stop);
+    if (sealed()) this.#heldBy = before;
     return sealed();
   }
 
