@@ -143,11 +143,13 @@ class Publisher implements OpenHeads {
   /** Publishes what was recorded, once the tree has shown that it is still the same. */
   async #resume(): Promise<void> {
     const recorded = this.#signed;
+    // Where nothing is recorded, as after a restore, the first head covers everything that is there.
+    const size = recorded?.size ?? this.#options.ledger.size();
+    while (this.#options.tree.size() < size) {
+      await this.#wait(LOOK_MS);
+      if (this.#closing) return;
+    }
     if (recorded !== null) {
-      while (this.#options.tree.size() < recorded.size) {
-        await this.#wait(LOOK_MS);
-        if (this.#closing) return;
-      }
       await compare(recorded, this.#options.tree);
       const last = recorded.complete ? recorded.checkpoint : recorded.published;
       if (last !== null) this.#publish(last);
