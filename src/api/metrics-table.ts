@@ -163,6 +163,24 @@ export const READ: readonly ReadMetric[] = [
     labelNames: ['destination'],
     values: ({ lagSeconds }) => [...lagSeconds].map(([destination, seconds]) => [{ destination }, seconds] as const),
   },
+  ofCheckpoints(
+    'waybill_destination_checkpoint_size',
+    'How many entries the newest checkpoint covers that the destination took since the start; absent before the first.',
+    ({ size }) => size,
+  ),
+  ofCheckpoints('waybill_destination_checkpoint_seconds', 'When it took it, in seconds since 1970; absent before the first.', ({ at }) =>
+    at === null ? null : at / 1_000,
+  ),
+  {
+    kind: 'gauge',
+    name: 'waybill_destination_checkpoint_fault',
+    help: '1 while the destination does not take checkpoints that come by themselves, by error code; absent otherwise.',
+    labelNames: ['destination', 'code'],
+    values: ({ status: { destinations } }) =>
+      Object.entries(destinations).flatMap(([destination, { checkpoint }]) =>
+        checkpoint?.fault ? [[{ destination, code: checkpoint.fault.code }, 1] as const] : [],
+      ),
+  },
   ofDestinations('gauge', 'waybill_destination_quarantined', 'Entries that are set aside.', ({ quarantine = [] }) =>
     quarantine.reduce((sum, { from, through }) => sum + through - from + 1, 0),
   ),
@@ -217,6 +235,19 @@ function ofDestinations(
   const values: ReadMetric['values'] = ({ status }) =>
     Object.entries(status.destinations).map(([destination, view]) => [{ destination }, value(view)]);
   return { kind, name, help, labelNames: ['destination'], values };
+}
+
+function ofCheckpoints(
+  name: string,
+  help: string,
+  value: (checkpoint: NonNullable<StatusView['destinations'][string]['checkpoint']>) => number | null,
+): ReadMetric {
+  const values: ReadMetric['values'] = ({ status }) =>
+    Object.entries(status.destinations).flatMap(([destination, { checkpoint = null }]) => {
+      const known = checkpoint === null ? null : value(checkpoint);
+      return known === null ? [] : [[{ destination }, known] as const];
+    });
+  return { kind: 'gauge', name, help, labelNames: ['destination'], values };
 }
 
 function ofCounters(field: string, name: string, help: string): ReadMetric {

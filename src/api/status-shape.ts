@@ -34,6 +34,12 @@ const side = z.object({
   cursor: whole('The index that it sends next.'),
 });
 
+const checkpoint = z.object({
+  size: whole('How many entries the newest one covers that it took since the start.').nullable(),
+  at: whole('When it took it, in milliseconds since 1970.').nullable(),
+  fault: failure.nullable().describe('Why the last one that went by itself was not taken. Entries go on all the same.'),
+});
+
 /** What is answered about one destination. */
 export const destinationShape = z.object({
   type: z.string().nullable().describe('The type of its sink; `null` for one that is not in the configuration any more.'),
@@ -56,6 +62,7 @@ export const destinationShape = z.object({
   needed_from: whole('The oldest index that it still needs from the ledger.').nullable(),
   lacks: stretch.nullable().describe('What it lost by its own answer, or never had.'),
   detached: stretch.nullable().describe('What it will never get from this ledger, until a batch has accounted for it.'),
+  checkpoint: checkpoint.nullable().describe('How far its checkpoints have come; `null` for a destination that gets none.'),
   side: side.nullable().describe('The old entries that are being sent again.'),
 });
 

@@ -16,6 +16,12 @@ export interface DestinationView {
   readonly error: { readonly code: string; readonly message: string; readonly action: string } | null;
   /** Since the ledger began (`entries`, `bytes`, `batches`, `repeats`) or since the start (`attempts`). */
   readonly counters?: Readonly<Record<string, number>>;
+  /** How far its checkpoints have come. */
+  readonly checkpoint?: {
+    readonly size: number | null;
+    readonly at: number | null;
+    readonly fault: { readonly code: string } | null;
+  } | null;
   /** What is set aside. */
   readonly quarantine?: readonly { readonly from: number; readonly through: number }[];
 }

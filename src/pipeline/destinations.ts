@@ -3,6 +3,7 @@ import type { DestinationConfig } from '../config/config.ts';
 import { assert } from '../contracts/assert.ts';
 import type { Codec } from '../contracts/codec.ts';
 import { isWaybillError } from '../contracts/errors.ts';
+import type { Heads } from '../contracts/heads.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Observer } from '../contracts/observer.ts';
 import type { Ports } from '../contracts/ports.ts';
@@ -22,25 +23,29 @@ const TARGET_CHARACTERS_MAX = 1_000;
 const sinkTable: Readonly<Record<string, SinkDefinition>> = sinks;
 const codecTable: Readonly<Record<string, Codec>> = codecs;
 
-/**
- * How destinations are opened and closed; each begins to deliver at once. `portsOf` gives a destination ports of its own; `observer` is
- * told of its attempts.
- */
-export function destinationKind(
-  ledger: Ledger,
-  intake: Intake,
-  portsOf: () => OwnPorts,
-  observer: Observer,
-): PartKind<DestinationConfig, Destination> {
+/** What destinations are opened on. */
+export interface DestinationParts {
+  readonly ledger: Ledger;
+  readonly intake: Intake;
+  readonly heads: Heads;
+  /** Ports of its own for each destination. */
+  readonly portsOf: () => OwnPorts;
+  /** Is told of their attempts. */
+  readonly observer: Observer;
+}
+
+/** How destinations are opened and closed; each begins to deliver at once. */
+export function destinationKind(parts: DestinationParts): PartKind<DestinationConfig, Destination> {
+  const { ledger } = parts;
   const portsByPart = new WeakMap<Destination, OwnPorts>();
   return {
     async open(config) {
       const start = await startIndex(config.start, ledger);
-      const ports = portsOf();
+      const ports = parts.portsOf();
       try {
         const destination = await openOrHalt(config, ledger, async () => {
           if (config.renamedFrom !== null) await rename(ledger.journal, config.renamedFrom, config.name);
-          return open(config, start, ledger, intake, ports, observer);
+          return open(config, start, parts, ports);
         });
         portsByPart.set(destination, ports);
         return destination;
@@ -71,10 +76,8 @@ async function openOrHalt({ name }: DestinationConfig, ledger: Ledger, openIt: (
 function open(
   { name, type, format, settings, batch, inFlight, onReject, quarantineMax, timeoutMs, retry, control, targetChanged }: DestinationConfig,
   start: Awaited<ReturnType<typeof startIndex>>,
-  ledger: Ledger,
-  intake: Intake,
+  { ledger, intake, heads, observer }: DestinationParts,
   ports: Ports,
-  observer: Observer,
 ): Destination {
   const definition = sinkTable[type];
   const codec = codecTable[format];
@@ -91,6 +94,7 @@ function open(
       await intake.control(entry.type, entry.facts, entry.key);
     },
     ports,
+    heads,
     observer,
     batch,
     inFlight,

@@ -155,11 +155,9 @@ async function startCare(parts: Core & RetentionOptions & { readonly ports: Open
 }
 
 /** Starts every destination and every pull source of the configuration. */
-async function openParts(config: Config, { ledger, intake }: Core, ports: OpenPorts, opened: Closers, watchdog: Watchdog) {
-  const destinations = new PartSet(
-    destinationKind(ledger, intake, () => ports.withOwnDisk(), ports.observers),
-    watchdog,
-  );
+async function openParts(config: Config, core: Core, ports: OpenPorts, opened: Closers, watchdog: Watchdog) {
+  const { ledger, intake } = core;
+  const destinations = new PartSet(destinationKind({ ...core, portsOf: () => ports.withOwnDisk(), observer: ports.observers }), watchdog);
   // By now nobody waits any more: a stop has drained them, and what cannot start has nothing to wait for.
   opened.push(() => destinations.stopAll(0));
   for (const destination of config.destinations) await destinations.start(destination);

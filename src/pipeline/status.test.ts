@@ -1,6 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { daysLeft } from './status.ts';
+import { daysLeft, inOrder } from './status.ts';
+
+test('parts stand in the order of the configuration, whatever was restarted, and those that it does not name last', () => {
+  const parts = new Map([
+    ['leaving', 1],
+    ['archive', 2],
+    ['lake', 3],
+    ['hook', 4],
+  ]);
+  assert.deepEqual(
+    inOrder(parts, ['lake', 'hook', 'archive', 'coming']).map(([name]) => name),
+    ['lake', 'hook', 'archive', 'leaving'],
+  );
+});
 
 const MINUTE_MS = 60_000;
 

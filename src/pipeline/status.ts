@@ -106,7 +106,9 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
     producers,
     refused_bytes: refusedBytes,
     destinations: Object.fromEntries([
-      ...[...destinations].map(([name, one]) => [name, { type: destinationTypes.get(name) ?? null, ...one.status() }] as const),
+      ...inOrder(destinations, [...destinationTypes.keys()]).map(
+        ([name, one]) => [name, { type: destinationTypes.get(name) ?? null, ...one.status() }] as const,
+      ),
       ...[...parts.removed].map(([name, status]) => [name, { type: null, ...status }] as const),
     ]),
   };
@@ -114,6 +116,12 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
 
 function typesOf(parts: readonly { readonly name: string; readonly type: string }[]): ReadonlyMap<string, string> {
   return new Map(parts.map(({ name, type }) => [name, type]));
+}
+
+/** The parts in the order of the configuration: one that was restarted stands last in the map. */
+export function inOrder<Part>(parts: ReadonlyMap<string, Part>, names: readonly string[]): readonly (readonly [string, Part])[] {
+  const place = new Map(names.map((name, at) => [name, at]));
+  return [...parts].toSorted(([a], [b]) => (place.get(a) ?? names.length) - (place.get(b) ?? names.length));
 }
 
 /** How long the free space lasts at the rate of a time that is long enough to tell; `null`: nobody knows. */
