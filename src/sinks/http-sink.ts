@@ -24,8 +24,8 @@ export interface HttpRecipe<Config> {
   verdict?(response: HttpResponse, batch: SinkBatch, context: VerdictContext): WaybillError | null;
   /** What the answer says that is worth keeping. Absent: its status. */
   receipt?(response: HttpResponse): Receipt;
-  /** A request that carries a checkpoint and no entry, for configurations whose traits name checkpoints. */
-  checkpointRequest(checkpoint: SinkCheckpoint, config: Config, destination: HttpDestination): HttpRequest;
+  /** A request that carries a checkpoint and no entry. Present where the traits name checkpoints. */
+  checkpointRequest?(checkpoint: SinkCheckpoint, config: Config, destination: HttpDestination): HttpRequest;
   /** Where its requests go. */
   reaches(config: Config): Pick<HttpRequest, 'url' | 'publicOnly' | 'tls'>;
   /** A request that is marked as a test and carries no entry. */
@@ -108,6 +108,7 @@ async function sendCheckpoint<Config>(
   checkpoint: SinkCheckpoint,
   signal: AbortSignal,
 ): Promise<void> {
+  assert(recipe.checkpointRequest !== undefined, `${recipe.type} has a request for the checkpoints that its traits name`);
   const request = recipe.checkpointRequest(checkpoint, settings, { name, origin, now: ports.clock.now() });
   const response = await ports.http.send(request, signal);
   const from = new URL(request.url).origin;

@@ -85,6 +85,18 @@ async function heldInFiles(directory: string): Promise<readonly Held[]> {
   return held;
 }
 
+/** What cannot be done where no checkpoint ever goes. */
+const NO_CHECKPOINTS: SinkHarness<unknown>['skip'] = (
+  [
+    'a batch carries a checkpoint beside its entries',
+    'a checkpoint by itself is no entry, and fits what is held',
+    'the same checkpoint again, also after a restart, and the same head made fresh',
+    'a checkpoint that fails leaves everything as it was',
+    'close settles a checkpoint that is under way',
+    'a checkpoint of another history, or of less, does not take the place of what is there',
+  ] as const
+).map((test) => ({ test, reason: 'no checkpoint goes there' }));
+
 const RECEIVER_CANNOT: SinkHarness<unknown>['skip'] = [
   { test: 'a batch out of turn changes nothing', reason: 'a plain receiver does not look at the place of a batch' },
   { test: 'what is read back is what was written', reason: 'a plain receiver cannot be asked' },
@@ -210,16 +222,7 @@ function stdoutHarness(): SinkHarness<ConfigOf<typeof stdout>> {
       { test: 'a batch out of turn changes nothing', reason: 'a pipe does not look at what it takes' },
       { test: 'what is read back is what was written', reason: 'what was read from a pipe is gone' },
       { test: 'no secret is ever said', reason: 'standard output has no secret' },
-      ...(
-        [
-          'a batch carries a checkpoint beside its entries',
-          'a checkpoint by itself is no entry, and fits what is held',
-          'the same checkpoint again, also after a restart, and the same head made fresh',
-          'a checkpoint that fails leaves everything as it was',
-          'close settles a checkpoint that is under way',
-          'a checkpoint of another history, or of less, does not take the place of what is there',
-        ] as const
-      ).map((test) => ({ test, reason: 'a pipe carries entries and nothing else' })),
+      ...NO_CHECKPOINTS,
     ],
   };
 }
