@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { describe, test } from 'node:test';
 import { ListSource } from '../../test/doubles/list-source.ts';
 import { settle } from '../../test/doubles/manual-ports.ts';
@@ -341,6 +342,22 @@ describe('pull sources', () => {
     const source = new ListSource([['{"id":"a"}']]);
     source.settleFailure = new Error('connection lost');
     await assert.rejects(start(it, source).running, /connection lost/);
+  });
+
+  test('whatever a source waited for ends with its run, also when that fails', async () => {
+    const it = await openTestIntake();
+    const source = new ListSource([]);
+    let given: AbortSignal | null = null;
+    source.batches = async function* (_, signal) {
+      given = signal;
+      signal.addEventListener('abort', () => {}, { once: true });
+      yield* [];
+      throw new Error('connection lost');
+    };
+    await assert.rejects(start(it, source).running, /connection lost/);
+    assert.ok(given !== null);
+    assert.equal((given as AbortSignal).aborted, true);
+    assert.equal(getEventListeners(given, 'abort').length, 0);
   });
 
   test('a ledger that fails ends the run', async () => {

@@ -53,6 +53,10 @@ export async function runSource(options: PullOptions, signal: AbortSignal): Prom
     }
   } catch (error) {
     if (!both.aborted) throw await firstFailure(last, error);
+  } finally {
+    // As long as somebody listens to it such a signal is kept, with everything that the listener knows.
+    await last.catch(() => undefined);
+    failed.abort(new Error(`the run of source ${name} has ended`));
   }
   await last;
 }

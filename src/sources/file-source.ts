@@ -145,11 +145,13 @@ export class FileSource implements Source {
 
   /** Waits until enough is settled to read on. */
   async #room(signal: AbortSignal): Promise<void> {
-    const ended = Promise.withResolvers<void>();
-    signal.addEventListener('abort', () => ended.resolve(), { once: true });
     while (this.#unsettled > UNSETTLED_BYTES && !signal.aborted) {
-      this.#settled = Promise.withResolvers();
-      await Promise.race([this.#settled.promise, ended.promise]);
+      const settled = Promise.withResolvers<void>();
+      this.#settled = settled;
+      const end = (): void => settled.resolve();
+      signal.addEventListener('abort', end, { once: true });
+      await settled.promise;
+      signal.removeEventListener('abort', end);
     }
   }
 }

@@ -17,6 +17,18 @@ describe('following lines', () => {
     assert.deepEqual(it.facts(), { lagBytes: 0, problems: [] });
   });
 
+  test('reading on for long leaves nobody waiting for the end', async (t) => {
+    const directory = directoryOf(t);
+    const it = await follow(t, directory);
+    const waiting = it.waiting();
+    for (let round = 0; round < 20; round++) {
+      appendFileSync(`${directory}/app.log`, numbered(round * 10, round * 10 + 10));
+      await it.pass();
+    }
+    assert.deepEqual(it.texts(), texts(0, 200));
+    assert.equal(it.waiting(), waiting);
+  });
+
   test('goes on behind any position exactly with the rest', async (t) => {
     const directory = directoryOf(t);
     const path = `${directory}/app.log`;

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
@@ -46,6 +47,11 @@ export class FileFollower {
 
   facts() {
     return this.#source?.facts?.();
+  }
+
+  /** How many wait for the end. */
+  waiting(): number {
+    return getEventListeners(this.#stop.signal, 'abort').length;
   }
 
   /** Lets time pass, then everything that is to be done is done. */

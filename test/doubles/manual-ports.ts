@@ -17,13 +17,17 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
-      const sleeper = { until: this.#monotonic + ms, wake: resolve };
+      const stop = (): void => {
+        this.#sleepers.splice(this.#sleepers.indexOf(sleeper), 1);
+        reject(signal?.reason as Error);
+      };
+      const wake = (): void => {
+        signal?.removeEventListener('abort', stop);
+        resolve();
+      };
+      const sleeper = { until: this.#monotonic + ms, wake };
       this.#sleepers.push(sleeper);
-      signal?.addEventListener('abort', () => {
-        const at = this.#sleepers.indexOf(sleeper);
-        if (at !== -1) this.#sleepers.splice(at, 1);
-        reject(signal.reason as Error);
-      });
+      signal?.addEventListener('abort', stop, { once: true });
     });
   }
 

@@ -21,8 +21,11 @@ import { PullOrigin } from './pull-origin.ts';
 import { Receiver } from './receiver.ts';
 import { beginReloads } from './reload.ts';
 import { CALM_DISK, CALM_RECEIVER, drawPlan, type Plan } from './scenario.ts';
+import { keepNoSignals } from './signals.ts';
 import { TreeWatch } from './tree-check.ts';
 import { type Life, World } from './world.ts';
+
+keepNoSignals();
 
 /** How long everything may take to arrive once nothing goes wrong any more, in virtual time. */
 const LIVENESS_MS = 400_000;
