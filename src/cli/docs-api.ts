@@ -50,6 +50,8 @@ export function apiParts(): string[] {
       'what a role may do is in [security.md](security.md).',
     'An error is answered as `{"error":{"code","message","action"}}`; with 429 and 503 comes `Retry-After`. ' +
       'Every code is explained in [errors.md](errors.md).',
+    'Stable are the routes on this page. Beside them a running `waybill demo` answers its own page at `/demo`: that belongs to the demo, ' +
+      'is not there otherwise, and may change at any time. The files of the console at `/` are no part of the API either.',
     ...describedRoutes(ROUTES).flatMap((route) => routeParts(route, document)),
   ];
 }
