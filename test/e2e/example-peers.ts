@@ -22,9 +22,9 @@ export interface ExamplePeer {
 export interface RunningExample {
   readonly directory: string;
   /** Sends one more event with this identity. */
-  post(id: string): Promise<void>;
+  readonly post: (id: string) => Promise<void>;
   /** Runs a command with its configuration, and gives what it printed. */
-  waybill(...args: readonly string[]): string;
+  readonly waybill: (...args: readonly string[]) => string;
 }
 
 const SECRET = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
