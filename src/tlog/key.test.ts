@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
 import { noteSigner, sha256 } from '../../test/doubles/note-signer.ts';
 import { TlogError } from './error.ts';
-import { formatSigningKey, formatVerifierKey, isKeyName, KEY_NAME_MAX, parseSigningKey, parseVerifierKey } from './key.ts';
+import { formatSigningKey, formatVerifierKey, isKeyName, parseSigningKey, parseVerifierKey } from './key.ts';
 
 /** The keys of the documentation of Go's `sumdb/note`, and the one of the Go checksum database. */
 const PUBLISHED = [
@@ -85,11 +85,26 @@ describe('keys of signed notes', () => {
   });
 
   test('names', () => {
-    for (const name of ['a', 'example.com/log42', 'tëst', '日本', 'x'.repeat(KEY_NAME_MAX)]) assert.ok(isKeyName(name), name);
-    for (const name of ['', ' ', 'a b', 'a+b', 'a\u00a0b', 'a\u2028', 'a\u3000', 'a\u0085', 'a\tb', 'a\n', '\u0000', 'a\u007f', '\ud800']) {
+    for (const name of ['a', 'example.com/log42', 'tëst', '日本', 'x'.repeat(2_000), 'a\u007fb', 'a\u0080b', '\ufeff'])
+      assert.ok(isKeyName(name), name);
+    for (const name of [
+      '',
+      ' ',
+      'a b',
+      'a+b',
+      'a\u00a0b',
+      'a\u2028',
+      'a\u3000',
+      'a\u0085',
+      'a\tb',
+      'a\n',
+      '\u0000',
+      'a\u0001',
+      'a\u001f',
+      '\ud800',
+    ]) {
       assert.ok(!isKeyName(name), JSON.stringify(name));
     }
-    assert.ok(!isKeyName('x'.repeat(KEY_NAME_MAX + 1)));
   });
 
   test('whatever the text: a key that is written as it was, or a refusal', () => {

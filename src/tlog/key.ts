@@ -26,12 +26,9 @@ export interface SigningKey {
   readonly seed: Uint8Array;
 }
 
-/** The longest name of a key, in characters. */
-export const KEY_NAME_MAX = 255;
-
-/** Whether a key, and so a log, may have this name: not empty, and no space, no plus and no control character in it. */
+/** Whether a key may have this name, C2SP signed-note: not empty, and no space as Unicode counts them, no plus, nothing below U+0020. */
 export function isKeyName(text: string): boolean {
-  return text !== '' && text.length <= KEY_NAME_MAX && text.isWellFormed() && !NOT_IN_A_NAME.test(text);
+  return text !== '' && text.isWellFormed() && !NOT_IN_A_NAME.test(text);
 }
 
 /** The id of a key: C2SP signed-note recommends it and tlog-cosignature demands it. */
@@ -109,5 +106,4 @@ function hexOf(latin1: string): string {
 const PRIVATE = 'PRIVATE+KEY+';
 const ED25519_BYTES = 32;
 const KEY = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/;
-// Spaces as Unicode counts them: what other programs split a line at.
-const NOT_IN_A_NAME = /[\p{White_Space}\p{Cc}+]/u;
+const NOT_IN_A_NAME = /[\p{White_Space}+]|[^ -\u{10ffff}]/u;

@@ -70,6 +70,19 @@ describe('signed notes', () => {
       /none of the known keys signed the note: under it are example.com\/log/,
     );
     assert.throws(() => openNote(without, [], checkEd25519), TlogError);
+    const long = parseNote(bytes(formatNote(TEXT, [{ ...good, name: 'x'.repeat(9_000) }])));
+    assert.throws(
+      () => openNote(long, [log.key], checkEd25519),
+      (error: unknown) => error instanceof TlogError && error.reason.length < 300,
+    );
+  });
+
+  test('what a name may hold is what the specification says, so that strange neighbours refuse nothing', () => {
+    for (const name of ['x'.repeat(5_000), 'del\u007f', 'c1\u0080', '\ufeffmark', '—', 'a"b\\c']) {
+      const note = parseNote(bytes(formatNote(TEXT, [{ ...other.sign(TEXT), name }, log.sign(TEXT)])));
+      assert.equal(note.signatures[0]?.name, name);
+      assert.equal(openNote(note, [log.key], checkEd25519).length, 1);
+    }
   });
 
   test('one wrong line of a known key refuses the note, whatever else is under it', () => {

@@ -92,7 +92,7 @@ export function signaturesToCheck(note: Note, keys: readonly VerifierKey[]): rea
     return known.map((key) => toCheck(note.text, line, key));
   });
   if (found.length > 0) return found;
-  const names = note.signatures.map((line) => `${line.name} (${line.id})`).slice(0, NAMES_SHOWN);
+  const names = note.signatures.slice(0, NAMES_SHOWN).map((line) => `${line.name.slice(0, NAME_SHOWN)} (${line.id})`);
   throw new TlogError(
     `none of the known keys signed the note: under it are ${names.join(', ')}${note.signatures.length > NAMES_SHOWN ? ', …' : ''}`,
   );
@@ -135,6 +135,7 @@ const DASH = '\u2014 ';
 const ID_BYTES = 4;
 const SIGNATURE_BYTES = 64;
 const NAMES_SHOWN = 4;
+const NAME_SHOWN = 80;
 const SPACE = 0x20;
 const LINE_FEED = 0x0a;
 const LINE = /^\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)$/;

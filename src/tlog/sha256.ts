@@ -5,7 +5,7 @@ import type { Hash } from './hash.ts';
  * many times quicker.
  */
 export function sha256(input: Uint8Array): Hash {
-  const state = Uint32Array.from(START);
+  const state = new Uint32Array(START);
   const whole = input.length - (input.length % BLOCK_BYTES);
   for (let at = 0; at < whole; at += BLOCK_BYTES) compress(state, input, at);
   // The rest, a one, zeros, and the length in bits: one block, or two.
@@ -33,9 +33,17 @@ function compress(state: Uint32Array, bytes: Uint8Array, at: number): void {
     const high = rotated(b, 17) ^ rotated(b, 19) ^ (b >>> 10);
     schedule[t] = wordOf(schedule, t - 16) + low + wordOf(schedule, t - 7) + high;
   }
-  let [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = state;
+  let a = wordOf(state, 0);
+  let b = wordOf(state, 1);
+  let c = wordOf(state, 2);
+  let d = wordOf(state, 3);
+  let e = wordOf(state, 4);
+  let f = wordOf(state, 5);
+  let g = wordOf(state, 6);
+  let h = wordOf(state, 7);
   for (let t = 0; t < 64; t += 1) {
-    const sum = h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + wordOf(ROUNDS, t) + wordOf(schedule, t);
+    const sum =
+      (h + (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) + ((e & f) ^ (~e & g)) + wordOf(ROUNDS, t) + wordOf(schedule, t)) | 0;
     const other = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
     h = g;
     g = f;
@@ -46,7 +54,14 @@ function compress(state: Uint32Array, bytes: Uint8Array, at: number): void {
     b = a;
     a = (sum + other) | 0;
   }
-  for (const [k, value] of [a, b, c, d, e, f, g, h].entries()) state[k] = wordOf(state, k) + value;
+  state[0] = wordOf(state, 0) + a;
+  state[1] = wordOf(state, 1) + b;
+  state[2] = wordOf(state, 2) + c;
+  state[3] = wordOf(state, 3) + d;
+  state[4] = wordOf(state, 4) + e;
+  state[5] = wordOf(state, 5) + f;
+  state[6] = wordOf(state, 6) + g;
+  state[7] = wordOf(state, 7) + h;
 }
 
 function rotated(word: number, bits: number): number {

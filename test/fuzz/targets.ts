@@ -6,6 +6,7 @@ import { SOURCE_TARGETS } from './source-targets.ts';
 import type { FuzzTarget } from './target.ts';
 import { TLOG_TARGETS } from './tlog-targets.ts';
 import { VERIFY_TARGETS } from './verify-targets.ts';
+import { WITNESS_TARGETS } from './witness-targets.ts';
 
 /** Every parser that meets the network or a file, beside those of events. */
 export const TARGETS: readonly FuzzTarget[] = [
@@ -16,4 +17,5 @@ export const TARGETS: readonly FuzzTarget[] = [
   ...FILE_TARGETS,
   ...TLOG_TARGETS,
   ...VERIFY_TARGETS,
+  ...WITNESS_TARGETS,
 ];
