@@ -155,15 +155,33 @@ test('the unit of systemd is one, restarts what a crash ended, and leaves a mist
   for (const key of ['DynamicUser', 'User', 'StateDirectory', 'StateDirectoryMode', 'UMask', 'EnvironmentFile']) {
     assert.ok(made.includes(`-p ${key}=${value(key)} `), key);
   }
-  // The command is not installed on the machine of the test, which is all that systemd may find.
-  const { stdout, stderr, error } = spawnSync('systemd-analyze', ['verify', join(ROOT, 'packaging/waybill.service')]);
-  if (error !== undefined) return t.skip('systemd-analyze is not on this machine, so nobody but this test has read the unit');
-  const complaints = `${stdout.toString()}${stderr.toString()}`.split('\n').filter((line) => line !== '');
-  assert.deepEqual(
-    complaints.filter((line) => !line.includes('/usr/local/bin/waybill is not executable')),
-    [],
-  );
+  const complaints = complaintsOf('packaging/waybill.service');
+  if (complaints === null) return t.skip('systemd-analyze is not on this machine, so nobody but this test has read the unit');
+  assert.deepEqual(complaints, []);
 });
+
+test('the unit of the witness is as hardened, and its key is made as its user', (t) => {
+  const unit = text('packaging/waybill-witness.service');
+  const value = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1];
+  assert.equal(value('RestartPreventExitStatus'), '78');
+  const made = /systemd-run[\s\S]*?waybill witness init.*/.exec(unit)?.[0] ?? '';
+  for (const key of ['DynamicUser', 'User', 'StateDirectory', 'StateDirectoryMode', 'UMask']) {
+    assert.ok(made.includes(`-p ${key}=${value(key)} `), key);
+  }
+  const hardening = (name: string): string => /LimitCORE=0[\s\S]*/.exec(text(name))?.[0] ?? '';
+  assert.equal(hardening('packaging/waybill-witness.service'), hardening('packaging/waybill.service'));
+  const complaints = complaintsOf('packaging/waybill-witness.service');
+  if (complaints === null) return t.skip('systemd-analyze is not on this machine, so nobody but this test has read the unit');
+  assert.deepEqual(complaints, []);
+});
+
+/** What systemd has to say about a unit; `null` where it is not on this machine. The command is not installed there, which it may say. */
+function complaintsOf(path: string): readonly string[] | null {
+  const { stdout, stderr, error } = spawnSync('systemd-analyze', ['verify', join(ROOT, path)]);
+  if (error !== undefined) return null;
+  const lines = `${stdout.toString()}${stderr.toString()}`.split('\n');
+  return lines.filter((line) => line !== '' && !line.includes('/usr/local/bin/waybill is not executable'));
+}
 
 /** Runs the health check of the Dockerfile against a port. */
 function healthy(port: number): boolean {

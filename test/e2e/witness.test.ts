@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '../../src/cli/machine.ts';
 import { emptyRoot } from '../../src/tlog/hash.ts';
 import { parseVerifierKey, type VerifierKey } from '../../src/tlog/key.ts';
 import { openNote, parseNote } from '../../src/tlog/note.ts';
-import { MAIN } from '../crash/process.ts';
+import { MAIN, until } from '../crash/process.ts';
 import { initWitness, startWitness, type WitnessProcess, type WitnessReply } from '../crash/witness-process.ts';
+import { makeAuthority } from '../doubles/certificate-authority.ts';
 import { checkEd25519, noteSigner, sha256 } from '../doubles/note-signer.ts';
 import { TestLog, type TestRequest } from '../doubles/test-log.ts';
 
@@ -216,6 +218,43 @@ describe('the process', () => {
     assert.match(wrong.text, /witness\.yaml:3:1 log: unknown key; did you mean logs\?/);
     rmSync(other, { recursive: true });
   });
+});
+
+test('with TLS it speaks to whom its authority signed, and to nobody else', async () => {
+  const authority = await makeAuthority('witness test');
+  const server = await authority.issue('witness', [{ type: 'ip', value: '127.0.0.1' }]);
+  const client = await authority.issue('log', [{ type: 'dns', value: 'log.example' }]);
+  const home = mkdtempSync(`${tmpdir()}/waybill-witness-`);
+  for (const [name, pem] of Object.entries({ 'c.pem': server.certificate, 'k.pem': server.key, 'ca.pem': authority.certificate })) {
+    writeFileSync(`${home}/${name}`, pem);
+  }
+  const at = await freePort();
+  const tls = 'tls: { cert: ./c.pem, key: ./k.pem, client_ca: ./ca.pem }';
+  const made = initWitness(
+    home,
+    `name: tls.example\nlisten: 127.0.0.1:${at}\n${tls}\npath: ./d\nlogs: [{ vkeys: ["${key.verifierKey}"] }]\n`,
+  );
+  const child = spawn(process.execPath, [MAIN, 'witness', 'run', '-c', made.file], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+  const asked = async (identity: { readonly cert?: string; readonly key?: string }): Promise<number | string> => {
+    const body = await log.request({ from: 0, to: 9, signers: [key] });
+    return new Promise((resolve) => {
+      const options = { method: 'POST', ca: authority.certificate, agent: false, ...identity } as const;
+      const sending = secureRequest(`https://127.0.0.1:${at}/add-checkpoint`, options, (answer) => resolve(answer.statusCode ?? 0));
+      sending.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      sending.end(body);
+    });
+  };
+  try {
+    await until('the witness to listen', () => said.includes('listening'));
+    assert.equal(await asked({ cert: client.certificate, key: client.key }), 200);
+    assert.equal(typeof (await asked({})), 'string', 'without a certificate there is no answer');
+    assert.match(await fetch(`http://127.0.0.1:${at}/livez`).then(String, () => 'no answer'), /no answer/);
+  } finally {
+    child.kill('SIGKILL');
+    rmSync(home, { recursive: true });
+  }
 });
 
 function text(body: Uint8Array): string {
