@@ -10,8 +10,6 @@ export interface SignedHead {
   readonly checkpoint: Checkpoint;
   /** The whole note: the text, the lines of the log, and the cosignature. */
   readonly note: string;
-  /** The time of the cosignature, in seconds since 1970. */
-  readonly time: number;
 }
 
 /** What a witness must never forget: by origin, the newest head that it signed. */
@@ -57,7 +55,7 @@ export async function writeState(disk: Disk, directory: string, name: string, he
 
 /** The text of the file: a line with the digest of what follows, and the state as one line of JSON. */
 export function encodeState(name: string, heads: SignedHeads): string {
-  const logs = [...heads].map(([origin, { note, time }]) => ({ origin, time, checkpoint: note }));
+  const logs = [...heads].map(([origin, { note }]) => ({ origin, checkpoint: note }));
   const body = `${JSON.stringify({ v: 1, name, logs })}\n`;
   return `${HEADER}${hash('sha256', body)}\n${body}`;
 }
@@ -68,11 +66,11 @@ export function decodeState(text: string): { readonly name: string; readonly hea
   const body = text.slice(at);
   if (text.slice(0, at) !== `${HEADER}${hash('sha256', body)}\n`) return null;
   // The digest says that these are the bytes that were written, so only another version can have given them another form.
-  const { v, name, logs } = JSON.parse(body) as { v: unknown; name: string; logs: { origin: string; time: number; checkpoint: string }[] };
+  const { v, name, logs } = JSON.parse(body) as { v: unknown; name: string; logs: { origin: string; checkpoint: string }[] };
   if (v !== 1) return null;
   try {
-    const heads = logs.map(({ origin, time, checkpoint: note }): [string, SignedHead] => {
-      return [origin, { checkpoint: parseCheckpoint(parseNote(Buffer.from(note)).text), note, time }];
+    const heads = logs.map(({ origin, checkpoint: note }): [string, SignedHead] => {
+      return [origin, { checkpoint: parseCheckpoint(parseNote(Buffer.from(note)).text), note }];
     });
     return { name, heads: new Map(heads) };
   } catch (error) {

@@ -142,13 +142,14 @@ class OpenWitness implements Witness {
       this.#report(branch, request);
       return branch;
     }
-    // A clock that goes back must not make an older head look newer than what was signed after it.
-    const time = Math.max(before?.time ?? 0, Math.floor(this.#parts.ports.clock.now() / 1_000));
+    // The time is the clock's, also where the clock was set back: a wrong time must not stay for ever.
+    const time = Math.max(0, Math.floor(this.#parts.ports.clock.now() / 1_000));
     try {
       const signature = await this.#parts.signer.sign(cosignatureMessage(time, note.text));
       const own: NoteSignature = { name: this.#key.name, id: this.#key.id, bytes: encodeCosignature({ time, signature }) };
-      const head: SignedHead = { checkpoint, time, note: formatNote(note.text, [...linesOf(log, request), own]) };
-      await this.#keep(new Map(this.#heads).set(origin, head));
+      const head: SignedHead = { checkpoint, note: formatNote(note.text, [...linesOf(log, request), own]) };
+      // Who sends a head that everybody can see again and again does not make the disk work for each.
+      if (before === null || before.note !== head.note) await this.#keep(new Map(this.#heads).set(origin, head));
       return { kind: 'signed', line: formatSignature(own) };
     } catch (error) {
       return this.#unavailable(error);

@@ -50,10 +50,7 @@ const requests: FuzzTarget = {
   },
 };
 
-const STATE = encodeState(
-  'witness.example',
-  new Map([[ORIGIN, { checkpoint: await log.head(5), note: await log.checkpoint(5, [key]), time: 7 }]]),
-);
+const STATE = encodeState('witness.example', new Map([[ORIGIN, { checkpoint: await log.head(5), note: await log.checkpoint(5, [key]) }]]));
 
 const states: FuzzTarget = {
   name: 'state of a witness',
