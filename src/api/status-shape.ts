@@ -95,6 +95,12 @@ const ledger = z.object({
   head: z
     .object({ size: whole('Over how many entries.'), root: z.string().describe('The root hash.') })
     .describe('The newest head of the tree, signed or not.'),
+  tree: z
+    .object({
+      bytes: whole('What they take on the disk, beside the ledger and its limit.'),
+      fault: failure.nullable().describe('What the tree waits for; `null` while it follows the ledger.'),
+    })
+    .describe('The stored hashes of the tree.'),
   heads: z
     .object({
       published: z

@@ -26,6 +26,7 @@ const view = z.looseObject({
     origin: z.string(),
     durable: z.int(),
     head: z.looseObject({ size: z.int(), root: z.string() }).nullish(),
+    tree: z.looseObject({ fault: z.looseObject({ code: z.string(), message: z.string() }).nullable() }).nullish(),
     heads: z
       .looseObject({
         published: z.looseObject({ size: z.int(), root: z.string(), at: z.string() }).nullable(),

@@ -26,6 +26,12 @@ const STATUS = {
   },
 };
 
+test('a status says that the tree waits for space', () => {
+  const ledger = { ...STATUS.ledger, tree: { bytes: 0, fault: { code: 'DISK_FULL', message: 'cannot write to a.pack', action: '' } } };
+  const lines = statusLines(readStatus({ ...STATUS, ledger }));
+  assert.equal(lines[2], 'THE TREE WAITS, and new heads with it: DISK_FULL: cannot write to a.pack');
+});
+
 test('a status names what is durable, where every destination is, and what leads on', () => {
   assert.deepEqual(statusLines(readStatus(STATUS)), [
     'ledger acme.example/audit: 1,234 entries, 3 MiB on disk',

@@ -75,7 +75,7 @@ export function statusLines({ ledger, sources, destinations, reload }: StatusVie
   ];
 }
 
-function headLines({ head, heads }: StatusView['ledger']): string[] {
+function headLines({ head, heads, tree }: StatusView['ledger']): string[] {
   const key = heads?.keys.at(-1)?.verifier_key;
   return [
     ...(heads?.published
@@ -84,6 +84,7 @@ function headLines({ head, heads }: StatusView['ledger']): string[] {
         ? [`tree: root ${head.root} over ${countText(head.size)} entries, not signed yet`]
         : []),
     ...(key === undefined ? [] : [`verifier key: ${key}`]),
+    ...(tree?.fault ? [`THE TREE WAITS, and new heads with it: ${tree.fault.code}: ${tree.fault.message}`] : []),
     ...(heads?.fault ? [`NO NEWER HEAD: ${heads.fault.code}: ${heads.fault.message}`, `  ${heads.fault.action}`] : []),
   ];
 }

@@ -3,7 +3,7 @@ import type { Destination, DestinationStatus } from '../delivery/destination.ts'
 import type { Intake, SourceCounts } from '../intake/sequencer.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { OpenIdentities } from '../ledger/identities/identities.ts';
-import type { TreeHead } from '../tree/follower.ts';
+import type { TreeHead, TreeStatus } from '../tree/follower.ts';
 import type { HeadsStatus } from '../tree/publisher.ts';
 import type { RetentionStatus } from './retention.ts';
 import type { PulledSource, PulledStatus } from './sources.ts';
@@ -18,6 +18,8 @@ export interface PipelineStatus {
     readonly beginning: number;
     /** The newest head of the tree that was computed; it is not signed. */
     readonly head: TreeHead;
+    /** The hashes of the tree, whose bytes are beside those of the ledger and its limit. */
+    readonly tree: TreeStatus;
     /** The heads that were signed. */
     readonly heads: HeadsStatus;
     /** `limit`: what the configuration allows, `null` for no limit. `free`: what can still be written, by the limit and the disk. */
@@ -51,7 +53,7 @@ export interface StatusParts {
   readonly ledger: EmbeddedLedger;
   readonly identities: OpenIdentities;
   readonly intake: Intake;
-  readonly tree: { head(): TreeHead };
+  readonly tree: { head(): TreeHead; status(): TreeStatus };
   readonly heads: { status(): HeadsStatus };
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly pulled: ReadonlyMap<string, PulledSource>;
@@ -89,6 +91,7 @@ export function pipelineStatus(parts: StatusParts): PipelineStatus {
       durable: ledger.size(),
       beginning: ledger.beginning(),
       head: tree.head(),
+      tree: tree.status(),
       heads: parts.heads.status(),
       bytes: { used, limit: limitBytes, free },
       days_left: steady ? null : daysLeft(free, placed, parts.openMs),

@@ -1,5 +1,5 @@
 import { assert } from '../contracts/assert.ts';
-import { isWaybillError } from '../contracts/errors.ts';
+import { isWaybillError, type WaybillError } from '../contracts/errors.ts';
 import type { TreeHashes } from '../contracts/heads.ts';
 import type { Ports } from '../contracts/ports.ts';
 import { asIndex, asSize, type Size } from '../contracts/units.ts';
@@ -12,6 +12,7 @@ import type { FollowedLedger } from './followed.ts';
 import { GROW_JOB, type GrowInput, grownBytesMax, sha256 } from './grow.ts';
 import { Hashes } from './hashes.ts';
 import { loadTop, PIN_KEY } from './load-top.ts';
+import { type FullTile, RECORD_BYTES } from './pack-format.ts';
 import { Packs } from './packs.ts';
 import { growTop, type Top } from './top.ts';
 
@@ -39,10 +40,19 @@ export interface TreeHead {
   readonly root: string;
 }
 
+/** The files of the tree as an operator sees them. */
+export interface TreeStatus {
+  /** What its hashes take on the disk. */
+  readonly bytes: number;
+  /** What it waits for; `null` while it follows the ledger. */
+  readonly fault: { readonly code: string; readonly message: string; readonly action: string } | null;
+}
+
 /** The tree that follows the ledger, with all its hashes. */
 export interface Tree extends TreeHashes {
   /** The newest head that was computed. It covers only durable entries. */
   head(): TreeHead;
+  status(): TreeStatus;
   /**
    * Makes the tree independent of the entries below `to`, which is at most `size()`: retention may remove those. Their hashes are in the
    * packs, checked, and the edge at this size is in the ledger's own register, so that proofs about later entries can be made even when the
@@ -108,6 +118,7 @@ class Follower {
   readonly #made = new Uint8Array(new SharedArrayBuffer(grownBytesMax(STEP.entries)));
   #told = 0;
   #head: TreeHead | null = null;
+  #fault: WaybillError | null = null;
 
   constructor(parts: FollowerParts, top: Top) {
     this.#parts = parts;
@@ -129,6 +140,7 @@ class Follower {
     const hashes = this.#hashes;
     return {
       head: () => this.#newestHead(),
+      status: () => this.#status(),
       size: () => hashes.size(),
       hash: (level, index) => hashes.hash(level, index),
       tile: (level, n, width) => hashes.tile(level, n, width),
@@ -173,19 +185,25 @@ class Follower {
     const input: GrowInput = { edge, bytes: this.#bytes, starts: batch.starts, ends: batch.ends, hashes: this.#made };
     const next = (await ports.background.run(GROW_JOB, input)) as Edge;
     const { top, full } = growTop(this.#top, next, this.#made);
-    for (let told = false; ; told = true) {
-      try {
-        await packs.write(full);
-        if (told) ports.log.info('the hashes of the tree are written again', { size: next.size });
-        break;
-      } catch (error) {
-        if (!isFull(error)) throw error;
-        if (!told)
-          ports.log.warn('no space for the hashes of the tree, which waits; events are accepted and delivered', { size: edge.size });
-        await ports.clock.sleep(FULL_DISK_MS, this.#stop.signal);
-      }
-    }
+    while (!(await this.#written(full, packs))) await ports.clock.sleep(FULL_DISK_MS, this.#stop.signal);
     this.#top = top;
+  }
+
+  /** Writes full tiles. Answers whether there was space for them. */
+  async #written(full: readonly FullTile[], packs: Packs): Promise<boolean> {
+    const { log } = this.#parts.ports;
+    const facts = { size: this.#top.edge.size };
+    try {
+      await packs.write(full);
+      if (this.#fault !== null) log.info('the hashes of the tree are written again', facts);
+      this.#fault = null;
+      return true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      if (this.#fault === null) log.warn('no space for the hashes of the tree, which waits; events are accepted and delivered', facts);
+      this.#fault = error;
+      return false;
+    }
   }
 
   /** Stores the edge, after everything that it covers. */
@@ -239,6 +257,14 @@ class Follower {
     return { tiles, lost };
   }
 
+  #status(): TreeStatus {
+    const { size } = this.#top.edge;
+    const fault = this.#fault;
+    let bytes = 0;
+    for (let width = TILE_WIDTH; width <= size; width *= TILE_WIDTH) bytes += Math.floor(size / width) * RECORD_BYTES;
+    return { bytes, fault: fault === null ? null : { code: fault.code, message: fault.message, action: fault.action } };
+  }
+
   #newestHead(): TreeHead {
     const { edge } = this.#top;
     if (this.#head?.size !== edge.size) this.#head = { size: edge.size, root: encodeHash(rootHash(sha256, edge)) };
@@ -257,6 +283,6 @@ class Follower {
 /** How long the check of the packs rests after every 2 MiB. */
 const SCRUB_PAUSE_MS = 20;
 
-function isFull(error: unknown): boolean {
+function isFull(error: unknown): error is WaybillError {
   return isWaybillError(error) && error.code === 'DISK_FULL';
 }

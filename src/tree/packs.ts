@@ -1,3 +1,4 @@
+import { isWaybillError } from '../contracts/errors.ts';
 import type { Disk, DiskFile } from '../contracts/ports.ts';
 import type { FullTile, TilePlace } from './pack-format.ts';
 import { PACK_HEADER_BYTES, packHeader, packName, placeOf, RECORD_BYTES, readRecord, writeRecord } from './pack-format.ts';
@@ -36,8 +37,14 @@ export class Packs {
   read(level: number, n: number): Promise<Uint8Array | null> {
     return this.#exclusive(async () => {
       const { pack, at } = placeOf(level, n);
-      const opened = await this.#existing(pack);
-      return opened === null ? null : readRecord(await opened.file.read(at, RECORD_BYTES), level, n);
+      try {
+        const opened = await this.#existing(pack);
+        return opened === null ? null : readRecord(await opened.file.read(at, RECORD_BYTES), level, n);
+      } catch (error) {
+        // What the disk no longer gives back is lost, and can be made again.
+        if (isWaybillError(error) && error.code === 'DISK_FAILED') return null;
+        throw error;
+      }
     });
   }
 

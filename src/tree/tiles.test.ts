@@ -221,11 +221,13 @@ describe('a full disk', () => {
     while (world.warnings.length === 0) await new Promise((resolve) => setImmediate(resolve));
     assert.match(world.warnings[0] ?? '', /no space for the hashes of the tree, which waits/);
     assert.equal(world.open.size(), 1_000);
+    assert.equal(world.open.status().fault?.code, 'DISK_FULL');
     assert.equal(world.open.head().root, naiveRoot(0, 1_000).toString('base64'));
     world.disk.full = false;
     await world.reached();
     await assertTiles(world, 3_000);
     assert.equal(world.warnings.length, 1);
+    assert.deepEqual(world.open.status(), { bytes: 11 * RECORD_BYTES, fault: null });
     await world.stop();
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -108,9 +108,13 @@ test('the log under /tlog/ is whole under load, the same after kill -9, and made
   await send(running, 90_000, 300);
   await headOver(running, key, size + 300);
   await auditLog(running, key);
+  const { tree, bytes } = await spaceOf(running);
+  assert.deepEqual(tree, { bytes: 8_208 * Math.floor((size + 300) / 256), fault: null });
+  assert.equal(bytes.used, bytesUnder(join(directory, 'data/segments')) + bytesUnder(join(directory, 'data/snapshots')));
   assert.equal(await running.end('SIGTERM'), 0, running.log());
 
   const pack = join(directory, 'data/tree/packs/0-000000000000.pack');
+  // What the hashes take is told beside what counts against the limit.
   assert.equal(statSync(pack).size, 64 + 8_208 * Math.floor((size + 300) / 256));
   rmSync(pack);
   running = await start();
@@ -119,6 +123,19 @@ test('the log under /tlog/ is whole under load, the same after kill -9, and made
   assert.match(running.log(), /a pack of the tree lacked a tile/);
   await auditLog(running, key);
 });
+
+interface Space {
+  readonly tree: { readonly bytes: number; readonly fault: unknown };
+  readonly bytes: { readonly used: number };
+}
+
+async function spaceOf({ url }: WaybillProcess): Promise<Space> {
+  return ((await (await fetch(`${url}/v1/status`)).json()) as { readonly ledger: Space }).ledger;
+}
+
+function bytesUnder(directory: string): number {
+  return readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
+}
 
 async function sendMany(running: WaybillProcess, from: number, requests: number): Promise<void> {
   for (let k = 0; k < requests; k++) await send(running, from + 50 * k, 50);

@@ -234,7 +234,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a tree that has grown before its tiles are written',
     file: 'tree/follower.ts',
     find: 'await packs.write(full);',
-    replace: 'if (full.length > 0) break;',
+    replace: 'if (full.length > 0) return true;',
     says: /is not stored|the tile .* was another one/,
     seed: 1,
   },
