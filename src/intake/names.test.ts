@@ -60,7 +60,10 @@ describe('a renaming is refused', () => {
 
   test('where the old name was given up, with the name that it has now', () => {
     const names = createNames([['a', 'b', 'a']]);
-    assert.throws(() => refuseRename('a', 'c', ledgerWith({ a: 3, b: 1 }), names), { code, message: /called b already/ });
+    assert.throws(() => refuseRename('a', 'c', ledgerWith({ a: 3, b: 1 }), names), {
+      code,
+      message: /a is called b now; renamed_from: b gives it the name c/,
+    });
     refuseRename('b', 'c', ledgerWith({ a: 3 }), names);
     refuseRename('b', 'a', ledgerWith({ a: 3, b: 1 }), names);
     const named = (name: string, renamedFrom: string | null) => () =>

@@ -61,7 +61,7 @@ type SourceFacts = Pick<Ledger, 'sequence' | 'positions'>;
 /** Rejects a renaming that would merge two sources, or that has nothing to take over, with `RENAME_REFUSED`. */
 export function refuseRename(from: string, to: string, ledger: SourceFacts, names: SourceNames): void {
   const now = names.current(from);
-  if (now !== from) throw refused(`the source ${from} is called ${now} already, and not ${to}`);
+  if (now !== from) throw calledOtherwise(from, now, to);
   const known = (name: string): boolean => ledger.sequence(name) > 0 || ledger.positions(name).size > 0;
   const had = names.all(from);
   if (had.length === 1 && !known(from)) throw refused(`there is nothing of a source ${from} that ${to} could take over`);
@@ -85,7 +85,7 @@ export function refuseNames(sources: readonly NamedSource[], ledger: SourceFacts
   for (const { name, renamedFrom } of sources) {
     const now = names.current(name);
     if (renamedFrom !== null && names.current(renamedFrom) !== name) refuseRename(renamedFrom, name, ledger, names);
-    else if (now !== name) throw refused(`the source ${name} is called ${now} now; renamed_from: ${now} gives it this name back`);
+    else if (now !== name) throw calledOtherwise(name, now, name);
   }
 }
 
@@ -93,6 +93,10 @@ export function refuseNames(sources: readonly NamedSource[], ledger: SourceFacts
 export function unknownSource(name: string, names: SourceNames): WaybillError {
   const now = names.current(name);
   return new WaybillError('SOURCE_UNKNOWN', `there is no source ${name}${now === name ? '' : `; it is called ${now} now`}`);
+}
+
+function calledOtherwise(name: string, now: string, wanted: string): WaybillError {
+  return refused(`the source ${name} is called ${now} now; renamed_from: ${now} gives it the name ${wanted}`);
 }
 
 function refused(message: string): WaybillError {

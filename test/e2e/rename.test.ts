@@ -122,7 +122,7 @@ test('a renaming that cannot be is refused with the way out, at a start and by a
   save('logins: {}', 'app: {}');
   const back = waybill('run');
   assert.equal(back.status, 78);
-  assert.match(back.stderr, /the source app is called orders now; renamed_from: orders gives it this name back/);
+  assert.match(back.stderr, /the source app is called orders now; renamed_from: orders gives it the name app/);
   save('logins: {}', 'app: { renamed_from: orders }');
   running = await start();
   assert.equal((await post(running.url, 'app', '{"id":"a"}\n{"id":"z"}')).json['accepted'], 1);

@@ -58,7 +58,7 @@ export class Naming {
 
   /** A process refused the names: the file says what the message says is to be written. True when it said so. */
   correct(message: string): boolean {
-    const [, name = '', now = ''] = /^the source (\S+) is called (\S+) now; renamed_from: \2 /.exec(message) ?? swapped(message) ?? [];
+    const [, now = '', name = ''] = /^the source \S+ is called (\S+) now; renamed_from: \1 gives it the name (\S+)$/.exec(message) ?? [];
     if (name === '') return false;
     this.#world.tell(`operator: renamed_from of ${name} is ${now}`);
     this.#set(baseOf(name), { name, renamedFrom: now }, false);
@@ -69,12 +69,6 @@ export class Naming {
     this.#now.set(base, named);
     if (taken) this.#taken.add(named);
   }
-}
-
-/** A reload that failed was cut short before it had put the old name back: the source has a name that the file does not know. */
-function swapped(message: string): readonly string[] | null {
-  const [, now = '', name = ''] = /^the source \S+ is called (\S+) already, and not (\S+)$/.exec(message) ?? [];
-  return name === '' ? null : [message, name, now];
 }
 
 /** The first name of a source of the simulation. */
