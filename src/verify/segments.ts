@@ -41,8 +41,6 @@ function isSegment(name: string): boolean {
 export class SegmentWalk {
   /** The size of the newest head that a frame records. */
   sealed = 0;
-  /** True when entries were written and sealed while they were read: what lies behind the newest head belongs to a later one. */
-  growing = false;
   readonly #place: SegmentsPlace;
   readonly #headsOf: (value: string, file: string) => readonly HeadPiece[];
   #index = 0;
@@ -52,10 +50,17 @@ export class SegmentWalk {
   #ordinal: number | null = null;
   #openRun = false;
   #seenEnd: number | null = null;
+  #waited = 0;
+  #grew = false;
 
   constructor(place: SegmentsPlace, headsOf: (value: string, file: string) => readonly HeadPiece[]) {
     this.#place = place;
     this.#headsOf = headsOf;
+  }
+
+  /** True when somebody wrote and sealed while this was read: what lies behind the newest head belongs to a later one. */
+  get growing(): boolean {
+    return this.#grew && this.#isEnd();
   }
 
   /** Every piece, from the first segment to the end that somebody's head covers, or to the end of the last one. */
@@ -121,7 +126,7 @@ export class SegmentWalk {
     let ended = false;
     for (let at = HEADER_BYTES; ; ) {
       let found = await reader.at(at);
-      if (next === null && !ended && found.is !== 'frame') found = await this.#wait(reader, at, found);
+      if (next === null && !ended && !isWhole(found)) found = await this.#wait(reader, at, found);
       if (found.is === 'frame' && !ended) {
         yield* this.#takeFrame(found, file, at);
         ended = found.header.kind === KIND.seal && (found.header.flags & FLAG.segmentEnd) !== 0;
@@ -231,20 +236,30 @@ export class SegmentWalk {
     return this.#seenEnd !== null && this.sealed >= this.#seenEnd;
   }
 
-  /** At the end of the last segment: somebody may be writing, so that a head over what was read is about to come. */
+  /**
+   * In the last segment somebody may be writing: what is not whole may be on its way, and so may a head over what was read. Where nothing
+   * has come for a while, nobody is at work.
+   */
   async #wait(reader: SegmentReader, at: number, found: Found): Promise<Found> {
-    this.#seenEnd ??= this.#index;
+    if (found.is === 'end') this.#seenEnd ??= this.#index;
     let last = found;
-    for (let waited = 0; !this.#isEnd() && waited < HEAD_PATIENCE_MS; waited += LOOK_AGAIN_MS) {
+    while ((last.is !== 'end' || !this.#isEnd()) && this.#waited < HEAD_PATIENCE_MS) {
+      this.#waited += LOOK_AGAIN_MS;
       await this.#place.clock.sleep(LOOK_AGAIN_MS);
       reader.forget();
       last = await reader.at(at);
-      if (last.is !== 'frame') continue;
-      this.growing = true;
+      if (last.is === 'end') this.#seenEnd ??= this.#index;
+      if (!isWhole(last)) continue;
+      this.#grew = true;
+      this.#waited = 0;
       return last;
     }
     return last;
   }
+}
+
+function isWhole(found: Found): boolean {
+  return found.is === 'frame' && found.intact;
 }
 
 /** The entries of a bundle, found by reading its segment from its beginning; `null` where they are not whole. */

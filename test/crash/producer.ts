@@ -13,15 +13,18 @@ export interface Producer {
   abandon(): void;
 }
 
-/** Starts `lanes` senders that post batches of `batch` events to `url` without a pause. */
-export function startProducer(url: string, lanes: number, batch: number): Producer {
+/**
+ * Starts `lanes` senders that post batches of `batch` events to `url` without a pause. `query` names the source where there are several, and
+ * identities begin with `prefix`.
+ */
+export function startProducer(url: string, lanes: number, batch: number, query = '', prefix = 'evt'): Producer {
   const acknowledged: string[] = [];
   const state = { repeats: 0, finishing: false, abandoned: false };
   const send = async (lane: number): Promise<void> => {
     for (let round = 0; !state.finishing; round += 1) {
-      const ids = Array.from({ length: batch }, (_, k) => `evt_${lane}_${round}_${k}`);
+      const ids = Array.from({ length: batch }, (_, k) => `${prefix}_${lane}_${round}_${k}`);
       const body = ids.map((id, k) => `${JSON.stringify({ id, lane, round, k, text: 'x'.repeat(300) })}\n`).join('');
-      if (await sendUntilTaken(url, body, state)) acknowledged.push(...ids);
+      if (await sendUntilTaken(`${url}/v1/events${query}`, body, state)) acknowledged.push(...ids);
     }
   };
   const done = Promise.all(Array.from({ length: lanes }, (_, lane) => send(lane)));
@@ -45,9 +48,7 @@ export function startProducer(url: string, lanes: number, batch: number): Produc
 
 async function sendUntilTaken(url: string, body: string, state: { repeats: number; abandoned: boolean }): Promise<boolean> {
   while (!state.abandoned) {
-    const answer = await fetch(`${url}/v1/events`, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body }).catch(
-      () => null,
-    );
+    const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body }).catch(() => null);
     if (answer !== null) {
       const text = await answer.text().catch(() => null);
       if (text !== null && answer.status === 200) return true;

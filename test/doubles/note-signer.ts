@@ -21,9 +21,9 @@ export interface NoteSigner {
   signBytes(message: Uint8Array): Uint8Array;
 }
 
-/** A signer whose seed is 32 times this byte. */
-export function noteSigner(name: string, byte: number, algorithm: Algorithm = 1): NoteSigner {
-  const seed = new Uint8Array(32).fill(byte);
+/** A signer with this seed, or one whose seed is 32 times a byte. */
+export function noteSigner(name: string, from: number | Uint8Array, algorithm: Algorithm = 1): NoteSigner {
+  const seed = typeof from === 'number' ? new Uint8Array(32).fill(from) : from;
   const privateKey = createPrivateKey({
     key: Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed]),
     format: 'der',
