@@ -14,7 +14,8 @@ export interface Producer {
 }
 
 /**
- * Starts `lanes` senders that post batches of `batch` events to `url` without a pause. `query` names the source where there are several, and
+ * Starts `lanes` senders that post batches of `batch` events to `url` without a pause. `query` names the source where there are several,
+ * and
  * identities begin with `prefix`.
  */
 export function startProducer(url: string, lanes: number, batch: number, query = '', prefix = 'evt'): Producer {

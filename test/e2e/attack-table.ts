@@ -4,8 +4,7 @@ import { TAMPERINGS } from './tamper-table.ts';
 const LIMITS: readonly { readonly attack: string; readonly found: string; readonly not: string }[] = [
   {
     attack: 'the private key is stolen',
-    found:
-      'what the thief signs instead of what was signed before: any head that was kept elsewhere contradicts it, and a witness refuses it',
+    found: 'what the thief signs instead of what was signed before: a head that was kept elsewhere contradicts it, a witness refuses it',
     not: 'what the thief adds at the end until the key is replaced: it is signed like the rest. Later the old key is `KEY_REPLACED`',
   },
   {
