@@ -3,6 +3,7 @@ import type { ApiLimits } from '../config/config.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Observer } from '../contracts/observer.ts';
 import type { Clock } from '../contracts/ports.ts';
+import type { SourceNames } from '../intake/names.ts';
 import type { Intake } from '../intake/sequencer.ts';
 import type { Rejection, Submitted } from '../intake/sequencer-submission.ts';
 import type { BodyShape } from '../intake/split.ts';
@@ -19,7 +20,7 @@ import { PROOFS_MAX, type ProofParts, PUBLISH_WAIT_MS, proofsOf, proofsShape } f
 
 /** What taking events needs. */
 export interface IngestParts extends ProofParts {
-  readonly intake: Pick<Intake, 'check' | 'submit'>;
+  readonly intake: Pick<Intake, 'check' | 'submit' | 'names'>;
   /** The sources that take requests. */
   readonly sources: readonly string[];
   readonly limits: ApiLimits;
@@ -113,7 +114,7 @@ export async function ingest(call: Call, parts: IngestParts): Promise<Answer> {
   onlyKnown(call.query, ['source', 'partial', 'proof']);
   const partial = flag(call.query, 'partial');
   const proof = flag(call.query, 'proof');
-  const source = sourceOf(call, parts.sources);
+  const source = sourceOf(call, parts.sources, parts.intake.names);
   const idempotencyKey = keyOf(call.header('idempotency-key'));
 
   const body = unpack(await call.body(), encoding, limits.bodyBytes);
@@ -209,11 +210,13 @@ function keyOf(header: string | undefined): string | undefined {
 }
 
 /** The source that the request names, or the only one that its sender may write to. */
-function sourceOf({ query, caller }: Call, sources: readonly string[]): string {
+function sourceOf({ query, caller }: Call, sources: readonly string[], names: Pick<SourceNames, 'current'>): string {
   const named = query.get('source');
   const allowed = caller.sources === null ? sources : sources.filter((source) => caller.sources?.includes(source));
   if (named !== undefined) {
     if (allowed.includes(named)) return named;
+    const now = names.current(named);
+    if (allowed.includes(now)) throw new WaybillError('SOURCE_UNKNOWN', `the source ${named} is called ${now} now`);
     if (caller.sources !== null)
       throw new WaybillError('FORBIDDEN', `the token ${caller.name} may not write to the source ${shown(named)}`);
     throw new WaybillError('SOURCE_UNKNOWN', `there is no source ${shown(named)} that takes requests`);

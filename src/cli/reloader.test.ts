@@ -36,6 +36,11 @@ function world() {
       get config() {
         return it.config;
       },
+      intake: {
+        refuseNames(sources) {
+          if (sources.some(({ renamedFrom }) => renamedFrom !== null)) throw new WaybillError('RENAME_REFUSED', 'it is called so');
+        },
+      },
       async change(next, _plan, by) {
         tell(`change by ${by.how}`);
         await it.holds;
@@ -92,6 +97,11 @@ describe('a reload', () => {
       code: 'RELOAD_REFUSED',
       message: /^ledger\.origin cannot change: /,
     });
+    assert.deepEqual(it.story, []);
+    const renamed = configOf('');
+    it.file = () => ({ ...renamed, sources: renamed.sources.map((source) => ({ ...source, renamedFrom: 'other' })) });
+    for (const trial of [true, false])
+      await assert.rejects(it.reloader.reload({ how: 'signal' }, trial), { code: 'RELOAD_REFUSED', message: 'it is called so' });
     assert.deepEqual(it.story, []);
   });
 

@@ -2,7 +2,7 @@ import type { ApiSources } from '../api/policy.ts';
 import type { Api } from '../api/server.ts';
 import type { Config, LogLevel } from '../config/config.ts';
 import { isIdle, planReload, type ReloadPlan } from '../config/plan-reload.ts';
-import { WaybillError } from '../contracts/errors.ts';
+import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { ConfigAuthor } from '../pipeline/config-note.ts';
 import type { Pipeline } from '../pipeline/pipeline.ts';
@@ -38,7 +38,7 @@ export interface ReloadStatus {
 export interface ReloaderParts {
   /** Reads and checks the file. Throws `CONFIG_INVALID` or `CONFIG_MISSING`. */
   readonly read: () => Config;
-  readonly pipeline: Pick<Pipeline, 'config' | 'change'>;
+  readonly pipeline: Pick<Pipeline, 'config' | 'change'> & { readonly intake: Pick<Pipeline['intake'], 'refuseNames'> };
   readonly api: Pick<Api, 'prepare'>;
   readonly ports: Pick<Ports, 'clock' | 'log'> & { setLogLevel(level: LogLevel): void };
 }
@@ -53,10 +53,22 @@ export function createReloader({ read, pipeline, api, ports }: ReloaderParts): R
     if (closed) throw new WaybillError('STOPPING', 'the process is being stopped');
     const next = read();
     const plan = planReload(pipeline.config, next, isPushed);
-    if (plan.refused.length > 0) throw new WaybillError('RELOAD_REFUSED', plan.refused.join('\n'));
+    const wrong = [...plan.refused, ...refusedNames(next)];
+    if (wrong.length > 0) throw new WaybillError('RELOAD_REFUSED', wrong.join('\n'));
     const { refused: _, ...done } = plan;
     if (!trial) await carryOut(next, plan, by);
     return { ...done, dryRun: trial };
+  }
+
+  /** What a source cannot be called is said before anything is stopped for it. */
+  function refusedNames({ sources }: Config): readonly string[] {
+    try {
+      pipeline.intake.refuseNames(sources);
+      return [];
+    } catch (error) {
+      if (isWaybillError(error) && error.code === 'RENAME_REFUSED') return [error.message];
+      throw error;
+    }
   }
 
   /** What can fail is done first: addresses, then parts. From the commit on nothing can. */

@@ -75,6 +75,8 @@ test('sources are renamed at a start and by a reload: nothing is read twice, and
   save('signins: { renamed_from: logins }', 'orders: { renamed_from: app }');
   running = await start();
   log('{"k":3}');
+  const old = await post(running.url, 'app', '{"id":"a"}');
+  assert.deepEqual([old.status, (old.json['error'] as { message: string }).message], [404, 'the source app is called orders now']);
   const again = await post(running.url, 'orders', '{"id":"a"}\n{"id":"b"}');
   assert.deepEqual([again.status, again.json['accepted'], (again.json['duplicates'] as unknown[]).length], [200, 1, 1]);
   await until('the third line', async () => (await story(running.url)).some((line) => line.endsWith(' 3')));
@@ -104,9 +106,10 @@ test('a renaming that cannot be is refused with the way out, at a start and by a
   let running = await start();
   assert.equal((await post(running.url, 'app', '{"id":"a"}')).status, 200);
   save('logins: {}', 'orders: { renamed_from: shop }');
+  assert.match(waybill('reload', '--dry-run').stderr, /nothing of a source shop/);
   const unknown = waybill('reload');
   assert.equal(unknown.status, 1);
-  assert.match(unknown.stderr, /RENAME_REFUSED: there is nothing of a source shop that orders could take over/);
+  assert.match(unknown.stderr, /there is nothing of a source shop that orders could take over[^]*RELOAD_REFUSED/);
   assert.equal((await post(running.url, 'app', '{"id":"a2"}')).status, 200);
 
   save('signins: { renamed_from: nobody }', 'orders: { renamed_from: app }');
