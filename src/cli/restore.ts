@@ -1,35 +1,52 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import type { Config, DestinationConfig } from '../config/config.ts';
-import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { SinkDefinition } from '../contracts/sink.ts';
-import { asIndex } from '../contracts/units.ts';
-import { type KeptEntry, type KnownHead, type Restored, restoreLedger } from '../pipeline/restore.ts';
+import { type KnownHead, type Restored, restoreLedger } from '../pipeline/restore.ts';
 import { type OpenPorts, openPorts } from '../runtime/ports.ts';
 import { EXIT } from './exit.ts';
 import { adapters, loadConfig } from './load-config.ts';
 import { absolutePath } from './machine.ts';
 import { type CommonOptions, withCommonOptions } from './options.ts';
-import { linesOf } from './restore-lines.ts';
+import { oneAfterAnother, type RestoreSource, sourceOf } from './restore-sources.ts';
 import { countText, type Terminal } from './terminal.ts';
 
 interface RestoreWords extends CommonOptions {
-  readonly from: string;
+  readonly from: readonly string[];
   readonly into?: string;
   readonly head?: KnownHead;
+  readonly key: readonly string[];
+  readonly continueAsNew: boolean;
 }
 
-/** `waybill restore`: a lost ledger, from a destination that can be read back or a file of lines. */
+/** What was restored, and what has to be known about it. */
+interface Outcome extends Restored {
+  /** The log that this one goes on from under a name of its own; `null`: it is the same. */
+  readonly continues: string | null;
+  /** The destination that goes on where the entries end; `null`: none. */
+  readonly destination: string | null;
+  readonly remarks: readonly string[];
+}
+
+/** `waybill restore`: a lost ledger, from an export, from a destination that can be read back, or from a file of lines. */
 export function addRestore(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  withCommonOptions(program.command('restore').description('rebuild a lost ledger from a destination or a file of its lines'), [
+  withCommonOptions(program.command('restore').description('rebuild a lost ledger from an export, a destination or a file of its lines'), [
     'waybill restore --from archive',
+    'waybill restore --from ./export --from archive',
     'waybill restore --from ./copies/audit.ndjson --into ./data',
     'waybill restore --from archive --head 18231:q7Jx…=',
+    'waybill restore --from ./data.old --continue-as-new --head 18231:q7Jx…=',
   ])
-    .requiredOption('--from <dest|file>', 'a destination of the configuration that can be read back, or a file of lines')
+    .requiredOption(
+      '--from <dest|path>',
+      'a destination that can be read back, an export, the directory of a ledger or a file of lines; again: what goes on behind the first',
+      gathered,
+    )
     .option('--into <path>', 'directory of the ledger; absent: ledger.path')
     .option('--head <size:root>', 'the newest head that you know (`waybill status` shows it): entries are checked against it', headOf)
+    .option('--key <vkey>', 'the verifier key that signed the checkpoint of an export; absent: that of the configuration', gathered, [])
+    .option('--continue-as-new', 'the end is lost for good: go on as the log ORIGIN/2, which `ledger.origin` has to name', false)
     .action(async (words: RestoreWords) => {
       const config = loadConfig(words.config);
       const ports = await openPorts({ logLevel: 'warn' });
@@ -44,42 +61,39 @@ export function addRestore(program: Command, terminal: Terminal, done: (code: nu
     });
 }
 
-async function restore(
-  config: Config,
-  { from, into, head }: RestoreWords,
-  ports: OpenPorts,
-  onProgress: (entries: number) => void,
-): Promise<Restored> {
-  const destination = config.destinations.find(({ name }) => name === from);
-  const place = into === undefined ? config.ledger.path : absolutePath(into);
-  const { origin, segmentBytes, reservedBytes } = config.ledger;
-  const common = { origin, into: place, segmentBytes, reservedBytes, head: head ?? null, onProgress };
-  if (destination === undefined) {
-    const path = absolutePath(from);
-    if ((await ports.disk.length(path)) === null)
-      throw new WaybillError('RESTORE_INCOMPLETE', `${from} is neither a destination of ${config.file} nor a file`);
-    return restoreLedger({ ...common, entries: linesOf(ports.disk, path), destination: null }, ports);
-  }
-  // Nothing of the destination is touched for a ledger that cannot be made.
-  if ((await ports.disk.list(place)).length > 0) throw new WaybillError('LEDGER_EXISTS', `${place} is not empty`);
-  return restoreLedger({ ...common, entries: entriesOf(destination, origin, ports), destination: destination.name }, ports);
+function gathered(word: string, before: readonly string[] = []): readonly string[] {
+  return [...before, word];
 }
 
-/** Everything that a destination holds. */
-async function* entriesOf({ name, type, settings }: DestinationConfig, origin: string, ports: OpenPorts): AsyncGenerator<KeptEntry> {
-  const definition: SinkDefinition | undefined = adapters.sinks[type];
-  assert(definition !== undefined, `${name} was checked when the file was read`);
-  await definition.claim?.(settings, { name, origin, ports });
-  // A cursor behind everything: nothing that is there is taken for the rest of a write.
-  const context = { name, origin, ports, cursor: asIndex(Number.MAX_SAFE_INTEGER), receipt: null };
-  const sink = await definition.open(settings, context);
-  try {
-    if (sink.readBack === undefined)
-      throw new WaybillError('RESTORE_INCOMPLETE', `${name} cannot be read back: a ${type} destination does not give back its entries`);
-    yield* sink.readBack(new AbortController().signal);
-  } finally {
-    await sink.close();
+async function restore(
+  config: Config,
+  { from, into, head, key, continueAsNew }: RestoreWords,
+  ports: OpenPorts,
+  onProgress: (entries: number) => void,
+): Promise<Outcome> {
+  const place = into === undefined ? config.ledger.path : absolutePath(into);
+  const { origin, segmentBytes, reservedBytes } = config.ledger;
+  const continues = continueAsNew ? logBefore(origin) : null;
+  // Nothing of a destination is touched for a ledger that cannot be made.
+  if ((await ports.disk.list(place)).length > 0) throw new WaybillError('LEDGER_EXISTS', `${place} is not empty`);
+  const sources: RestoreSource[] = [];
+  for (const word of from) sources.push(await sourceOf(word, { config, origin: continues ?? origin, keys: key, ports }));
+  const heads = [...sources.map((source) => source.head), head ?? null].filter((known) => known !== null);
+  // A log of another name is new to every destination.
+  const destination = continues === null ? (sources.at(-1)?.destination ?? null) : null;
+  const common = { origin, into: place, segmentBytes, reservedBytes, onProgress };
+  const restored = await restoreLedger({ ...common, heads, continues, destination, entries: oneAfterAnother(sources) }, ports);
+  return { ...restored, continues, destination, remarks: sources.flatMap(({ remark }) => remark ?? []) };
+}
+
+/** The log that goes on under this name: `acme.example/audit` as `acme.example/audit/2`, that as `acme.example/audit/3`. */
+function logBefore(origin: string): string {
+  const [, base, number] = /^(.+)\/([1-9]\d{0,8})$/.exec(origin) ?? [];
+  if (base === undefined || Number(number) < 2) {
+    const what = `ledger.origin is ${origin}: to go on under a name of its own, set it to ${origin}/2 first, with keys of its own`;
+    throw new WaybillError('CONFIG_INVALID', what);
   }
+  return Number(number) === 2 ? base : `${base}/${Number(number) - 1}`;
 }
 
 function headOf(text: string): KnownHead {
@@ -89,21 +103,36 @@ function headOf(text: string): KnownHead {
   return { size: Number(size), root };
 }
 
-function restoredLines({ size, root }: Restored, config: Config, { from, config: given }: RestoreWords): string[] {
+function restoredLines(restored: Outcome, config: Config, { config: given }: RestoreWords): string[] {
+  const { size, root, continues, destination: own, remarks } = restored;
   const option = given === 'waybill.yaml' ? '' : ` -c ${given}`;
-  const others = config.destinations.filter(({ name }) => name !== from);
+  const others = config.destinations.filter(({ name }) => name !== own);
   return [
     `restored ${countText(size)} entries of ${config.ledger.origin}; their root is ${root}`,
+    ...(continues === null ? [] : [`it goes on from ${continues}: entry ${size - 1} says so, and what was lost`]),
+    ...remarks,
     '',
     'What is not in the entries is not restored: where destinations are, what they had set aside, and positions of sources',
     'beyond the last entry.',
-    ...(config.destinations.length === others.length ? [] : [`  ${from}: goes on at ${size}`]),
-    ...others.map((destination) => `  ${destination.name}: ${othersText(destination)}`),
+    ...(own === null ? [] : [`  ${own}: goes on at ${size}`]),
+    ...others.map(
+      (destination) => `  ${destination.name}: ${continues === null ? othersText(destination) : newLogText(destination, size)}`,
+    ),
     '',
     'Next:',
+    ...(continues === null
+      ? []
+      : [`  waybill init${option}    makes the keys of ${config.ledger.origin}; give their public halves to whoever checks it`]),
     `  waybill check${option}   what each path guarantees`,
     `  waybill run${option}     builds the tree and the index of identities first, and says so in its log`,
   ];
+}
+
+function newLogText({ name, type, settings }: DestinationConfig, size: number): string {
+  const definition: SinkDefinition | undefined = adapters.sinks[type];
+  if (definition?.traits(settings).dedupe === 'position')
+    return `is of the other log, and stays as it is; give ${name} a new place before you run`;
+  return `begins by its \`start\`; to send nothing again that it has, set \`start: ${size - 1}\` before you run`;
 }
 
 function othersText({ name, type, settings, start }: DestinationConfig): string {

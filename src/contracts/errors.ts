@@ -80,10 +80,11 @@ export const ERROR_CODES = {
   },
   LEDGER_REWOUND: {
     remedy: 'halt',
-    means: 'A destination has entries that this ledger does not have.',
+    means: 'Entries that were in this ledger are gone: something that came from it knows more of them than it has now.',
     action:
-      'The ledger is an older copy. Stop, move it away, and rebuild it from a destination that has more: ' +
-      '`waybill restore --from DEST`. Do not accept events before.',
+      'Nothing was changed, and nothing is accepted. The ledger is an older copy, or its end was cut off. Move it away, and rebuild it from what ' +
+      'has more: `waybill restore --from DEST|EXPORT`. Only when the lost entries are nowhere any more, go on under another name: ' +
+      '`waybill restore --from OLD_DIRECTORY --continue-as-new`.',
   },
   EXPORT_FOREIGN: {
     remedy: 'halt',

@@ -46,7 +46,8 @@ function optionsFor(texts: readonly string[], head: KnownHead | null = null): Re
     segmentBytes,
     reservedBytes,
     entries: kept(texts),
-    head,
+    heads: head === null ? [] : [head],
+    continues: null,
     destination: 'archive',
     onProgress: () => undefined,
   };

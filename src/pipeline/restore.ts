@@ -1,5 +1,5 @@
 /**
- * Rebuilds a ledger that was lost from lines that a destination kept. Nothing is guessed: entries come byte for byte to the indexes that
+ * Rebuilds a ledger that was lost from what a destination or an export kept. Nothing is guessed: entries come byte for byte to the indexes that
  * they had, or nothing is made. The work is done beside the place and renamed at the end, so that a ledger is there wholly or not at all.
  */
 import { dirname } from 'node:path';
@@ -7,7 +7,7 @@ import { WaybillError } from '../contracts/errors.ts';
 import type { Run } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
 import type { Index, Position } from '../contracts/units.ts';
-import { asIndex, asSize } from '../contracts/units.ts';
+import { asIndex, asSize, CONTROL_SOURCE } from '../contracts/units.ts';
 import { journalKey, recordsText } from '../delivery/records.ts';
 import { createEmbeddedLedger } from '../ledger/embedded/create.ts';
 import type { EmbeddedLedger } from '../ledger/embedded/embedded.ts';
@@ -37,8 +37,13 @@ export interface RestoreOptions {
   readonly segmentBytes: number;
   readonly reservedBytes: number;
   readonly entries: AsyncIterable<KeptEntry>;
-  /** The newest head that anybody knows; `null`: none, and what is missing at the end cannot be noticed. */
-  readonly head: KnownHead | null;
+  /** Heads that are known: the entries have to fit each of them. Without any, what is missing at the end cannot be noticed. */
+  readonly heads: readonly KnownHead[];
+  /**
+   * The name of the log that had these entries, when it ended because its last ones are lost for good: this one goes on under a name of its
+   * own, and its first own entry says so. A known head beyond the entries is then what was lost, and no fault. `null`: it is the same log.
+   */
+  readonly continues: string | null;
   /** The destination that holds the entries and goes on where they end; `null`: none. */
   readonly destination: string | null;
   readonly onProgress: (entries: number) => void;
@@ -73,7 +78,7 @@ export async function restoreLedger(options: RestoreOptions, ports: Pick<Ports, 
   const ledger = await openEmbeddedLedger(place, ports);
   let restored: Restored;
   try {
-    restored = await fill(ledger, options);
+    restored = await fill(ledger, options, ports);
     if (options.destination !== null) {
       const began = { type: 'began', v: 1, cursor: asIndex(restored.size), at: ports.clock.now() } as const;
       await ledger.journal.append(journalKey(options.destination), recordsText(1, [began]));
@@ -98,8 +103,9 @@ async function removeLeft(beside: string, { disk }: Pick<Ports, 'disk'>): Promis
     }
 }
 
-async function fill(ledger: EmbeddedLedger, { entries, head, onProgress }: RestoreOptions): Promise<Restored> {
-  const filling = new Filling(ledger, head);
+async function fill(ledger: EmbeddedLedger, options: RestoreOptions, { clock }: Pick<Ports, 'clock'>): Promise<Restored> {
+  const { entries, heads, continues, onProgress } = options;
+  const filling = new Filling(ledger, heads);
   let told = 0;
   for await (const entry of entries) {
     await filling.take(entry);
@@ -107,6 +113,8 @@ async function fill(ledger: EmbeddedLedger, { entries, head, onProgress }: Resto
     told = filling.next;
     onProgress(told);
   }
+  if (continues === null) await filling.refuseIncomplete();
+  else await filling.continue(continues, clock.now());
   return filling.end();
 }
 
@@ -115,7 +123,7 @@ class Filling {
   /** The index that is needed next. */
   next = 0;
   readonly #ledger: EmbeddedLedger;
-  readonly #head: KnownHead | null;
+  #heads: readonly KnownHead[];
   readonly #counts = new Map<string, number>();
   #edge: Edge = EMPTY_EDGE;
   #run: (Pick<Run, 'source' | 'partition'> & { position: Position | null; readonly moves: Run['moves'] }) | null = null;
@@ -123,9 +131,9 @@ class Filling {
   #bytes = 0;
   #receivedAt = '';
 
-  constructor(ledger: EmbeddedLedger, head: KnownHead | null) {
+  constructor(ledger: EmbeddedLedger, heads: readonly KnownHead[]) {
     this.#ledger = ledger;
-    this.#head = head;
+    this.#heads = heads;
   }
 
   async take({ index, bytes }: KeptEntry): Promise<void> {
@@ -146,17 +154,45 @@ class Filling {
     this.#counts.set(source, n + 1);
     this.#receivedAt = receivedAt;
     this.next++;
-    if (this.next === this.#head?.size) {
+    for (const head of this.#heads.filter(({ size }) => size === this.next)) {
       await this.#append();
-      this.#compare(this.#head);
+      this.#compare(head);
     }
+  }
+
+  /** Rejects with `RESTORE_INCOMPLETE` when a known head covers more entries than there are. */
+  async refuseIncomplete(): Promise<void> {
+    const beyond = this.#beyond();
+    if (beyond === null) return;
+    throw new WaybillError('RESTORE_INCOMPLETE', `there are ${this.next} entries, and the known head covers ${beyond.size}`);
+  }
+
+  /** Writes the entry that says which log ended here, with which head, and what of it was lost. */
+  async continue(origin: string, now: number): Promise<void> {
+    await this.#append();
+    const { next: size } = this;
+    const known = this.#beyond();
+    // What is beyond was in the other log: here something else comes to its place.
+    this.#heads = [];
+    const lost = known === null ? null : { from: size, through: known.size - 1 };
+    const event = JSON.stringify({ type: 'log.continued', origin, size, root: this.#root(), lost, known_head: known });
+    const clock = new Date(now).toISOString();
+    const receivedAt = clock > this.#receivedAt ? clock : this.#receivedAt;
+    const head = `{"v":1,"source":"${CONTROL_SOURCE}","n":${this.#counts.get(CONTROL_SOURCE) ?? 0},"partition":null,"position":null`;
+    const id = JSON.stringify(`log.continued:${origin}`);
+    const text = `${head},"received_at":"${receivedAt}","id":${id},"schema":"waybill/control","event":${event}}`;
+    await this.take({ index: asIndex(size), bytes: Buffer.from(text) });
   }
 
   async end(): Promise<Restored> {
     await this.#append();
-    if (this.#head !== null && this.#head.size > this.next)
-      throw new WaybillError('RESTORE_INCOMPLETE', `there are ${this.next} entries, and the known head covers ${this.#head.size}`);
     return { size: this.next, root: this.#root(), sources: Object.fromEntries(this.#counts) };
+  }
+
+  /** The largest known head, when it covers entries that are not there. */
+  #beyond(): KnownHead | null {
+    const largest = this.#heads.toSorted((a, b) => a.size - b.size).at(-1);
+    return largest !== undefined && largest.size > this.next ? largest : null;
   }
 
   #root(): string {
