@@ -82,9 +82,9 @@ export const ERROR_CODES = {
     remedy: 'halt',
     means: 'Entries that were in this ledger are gone: something that came from it knows more of them than it has now.',
     action:
-      'Nothing was changed, and nothing is accepted. The ledger is an older copy, or its end was cut off. Move it away, and rebuild it from what ' +
-      'has more: `waybill restore --from DEST|EXPORT`. Only when the lost entries are nowhere any more, go on under another name: ' +
-      '`waybill restore --from OLD_DIRECTORY --continue-as-new`.',
+      'Nothing was changed, and nothing is accepted. The ledger is an older copy, or its end was cut off. Move it away, and rebuild it ' +
+      'from what has more: `waybill restore --from DEST|EXPORT`. Only when the lost entries are nowhere any more, go on under another ' +
+      'name: `waybill restore --from OLD_DIRECTORY --continue-as-new`.',
   },
   EXPORT_FOREIGN: {
     remedy: 'halt',

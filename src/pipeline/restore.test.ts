@@ -136,6 +136,28 @@ describe('a ledger that is restored', () => {
     assert.equal((await restoreLedger(optionsFor(texts, head), ports)).size, 1_500);
   });
 
+  test('goes on under another name when its end is lost, and says what was', async () => {
+    const ports = portsOf(new StepDisk(createChance(1, 'restore')).start());
+    const few = texts.slice(0, 1_400);
+    const known = { size: 1_401, root: rootOf(texts.slice(0, 1_401)) };
+    const origin = `${OPTIONS.origin}/2`;
+    const heads = [known, { size: 700, root: rootOf(texts.slice(0, 700)) }];
+    const options = (): RestoreOptions => ({ ...optionsFor(few), origin, heads, continues: OPTIONS.origin, destination: null });
+    await assert.rejects(restoreLedger({ ...options(), heads: [{ size: 700, root: known.root }] }, ports), { code: 'RESTORE_MISMATCH' });
+    const { size } = await restoreLedger(options(), ports);
+    assert.equal(size, 1_401);
+    await assert.rejects(openEmbeddedLedger(OPTIONS, ports), { code: 'LEDGER_ORIGIN' });
+    const ledger = await openEmbeddedLedger({ ...OPTIONS, origin }, ports);
+    const { entries } = await contentOf(ledger);
+    assert.deepEqual(entries.slice(0, -1), few);
+    const { source, n, received_at: receivedAt, id, event } = JSON.parse(entries.at(-1) ?? '');
+    assert.deepEqual([source, n, id], ['waybill', 200, `log.continued:${OPTIONS.origin}`]);
+    assert.ok(receivedAt >= JSON.parse(few.at(-1) ?? '').received_at);
+    const lost = { from: 1_400, through: 1_400 };
+    assert.deepEqual(event, { type: 'log.continued', origin: OPTIONS.origin, size: 1_400, root: rootOf(few), lost, known_head: known });
+    await ledger.close();
+  });
+
   test('is there wholly or not at all, wherever the process or the machine ends, and is made by the next call', async () => {
     const few = texts.slice(0, 400);
     let ends = 0;

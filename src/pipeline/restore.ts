@@ -1,6 +1,7 @@
 /**
- * Rebuilds a ledger that was lost from what a destination or an export kept. Nothing is guessed: entries come byte for byte to the indexes that
- * they had, or nothing is made. The work is done beside the place and renamed at the end, so that a ledger is there wholly or not at all.
+ * Rebuilds a ledger that was lost from what a destination or an export kept. Nothing is guessed: entries come byte for byte to the
+ * indexes that they had, or nothing is made. The work is done beside the place and renamed at the end, so that a ledger is there wholly or
+ * not at all.
  */
 import { dirname } from 'node:path';
 import { WaybillError } from '../contracts/errors.ts';

@@ -4,7 +4,7 @@ import { asIndex } from '../contracts/units.ts';
 import type { Edge } from '../tlog/edge.ts';
 import { HASH_BYTES, hashBytes, leafHash } from '../tlog/hash.ts';
 import { TILE_WIDTH } from '../tlog/tile.ts';
-import { parseEdge, readEdgeFile } from './edge-file.ts';
+import { parseEdge, readEdgeFile, type StoredEdge } from './edge-file.ts';
 import type { FollowedLedger } from './followed.ts';
 import { sha256 } from './grow.ts';
 import { Hashes } from './hashes.ts';
@@ -16,11 +16,13 @@ export const PIN_KEY = 'tree.edge';
 
 /**
  * Where the tree goes on: at the stored edge when it is whole and the ledger still has what follows it; else from the first entry; else,
- * where retention has removed that, from the edge in the register. Rejects with `LEDGER_CORRUPT` when there is no such place.
+ * where retention has removed that, from the edge in the register. Rejects with `LEDGER_CORRUPT` when there is no such place, and with
+ * `LEDGER_REWOUND` when the tree was made of more entries than there are.
  */
 export async function loadTop(directory: string, ledger: FollowedLedger, packs: Packs, ports: Pick<Ports, 'disk' | 'log'>): Promise<Top> {
   const usable = (edge: Edge | null): edge is Edge => edge !== null && edge.size <= ledger.size() && edge.size >= ledger.beginning();
   const stored = await readEdgeFile(ports.disk, directory);
+  refuseRewound(stored, directory, ledger);
   if (stored.kind === 'top' && usable(stored.top.edge)) return stored.top;
   if (stored.kind === 'edge')
     ports.log.info('the tree was stored without its hashes, which are written now', { directory, entries: ledger.size() });
@@ -33,6 +35,13 @@ export async function loadTop(directory: string, ledger: FollowedLedger, packs: 
   throw new WaybillError('LEDGER_CORRUPT', `${file} is damaged or missing, and entries below ${ledger.beginning()} are no longer there`, {
     facts: { file, offset: 0 },
   });
+}
+
+/** An edge is stored only once its entries are durable: no crash explains that they are not there, and a new tree would hide it. */
+function refuseRewound(stored: StoredEdge, directory: string, ledger: Pick<FollowedLedger, 'size'>): void {
+  const edge = stored.kind === 'top' ? stored.top.edge : stored.kind === 'edge' ? stored.edge : null;
+  if (edge === null || edge.size <= ledger.size()) return;
+  throw new WaybillError('LEDGER_REWOUND', `the tree in ${directory} covers ${edge.size} entries, and the ledger has ${ledger.size()}`);
 }
 
 /** The top of a tree that goes on from an edge: its partial tiles as far as packs, entries and the edge still tell them. */

@@ -247,15 +247,15 @@ describe('an index of identities that cannot be used', () => {
     assert.deepEqual(world.faults(), []);
   });
 
-  test('is rebuilt when the ledger is an older copy', async () => {
+  test('refuses a ledger that has lost its end, and changes nothing', async () => {
     const world = await grown();
+    const before = world.disk.paths();
     world.durable = 50;
     world.crash('kill');
-    await world.start();
-    assert.deepEqual(world.faults(), []);
-    assert.ok(world.warnings.some((line) => line.includes('the ledger has 50')));
-    await append(world, 100);
-    assert.deepEqual(world.faults(), []);
+    for (let start = 0; start < 2; start++)
+      await assert.rejects(world.start(), { code: 'LEDGER_REWOUND', message: /knows 1\d\d entries, and the ledger has 50/ });
+    assert.deepEqual(world.disk.paths(), before);
+    assert.equal(world.disk.openFiles, 0);
   });
 
   test('is rebuilt when the ledger is another one', async () => {

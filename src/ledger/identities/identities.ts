@@ -77,7 +77,8 @@ const NOTHING: readonly Index[] = [];
 
 /**
  * Opens the index of identities in a directory and brings it up to the ledger: what lies above its watermark is read from there.
- * An index that is missing, damaged, or ahead of the ledger is rebuilt from the first entry on.
+ * An index that is missing, damaged, or of another ledger is rebuilt from the first entry on. Rejects with `LEDGER_REWOUND` when it is
+ * ahead of the ledger.
  */
 export async function openIdentities(
   options: IdentitiesOptions,

@@ -1,5 +1,6 @@
 import { crc32c } from '@node-rs/crc32';
 import { BrokenInvariant } from '../../contracts/assert.ts';
+import { WaybillError } from '../../contracts/errors.ts';
 import type { Ledger } from '../../contracts/ledger.ts';
 import type { Ports } from '../../contracts/ports.ts';
 import { asIndex, asSize, type Size } from '../../contracts/units.ts';
@@ -52,7 +53,10 @@ export class RunStore {
     return [...this.runs, ...this.#pending].reduce((sum, run) => sum + run.bytes, 0);
   }
 
-  /** Takes up what the directory holds. Resolves with `null`, or with the reason why it cannot be used. */
+  /**
+   * Takes up what the directory holds. Resolves with `null`, or with the reason why it cannot be used. Rejects with `LEDGER_REWOUND` when
+   * it was made from more entries than there are.
+   */
   async load(ledger: Pick<Ledger, 'size' | 'read' | 'beginning'>): Promise<string | null> {
     const { disk } = this.#ports;
     await disk.makeDirectory(this.directory);
@@ -62,7 +66,11 @@ export class RunStore {
       return null;
     }
     if (manifest === 'damaged') return 'the manifest is damaged';
-    if (manifest.watermark > ledger.size()) return `it covers ${manifest.watermark} entries and the ledger has ${ledger.size()}`;
+    // It only ever covers what is durable, so no crash explains this: entries are gone, and to rebuild it would hide that.
+    if (manifest.watermark > ledger.size()) {
+      const what = `${this.directory} knows ${manifest.watermark} entries, and the ledger has ${ledger.size()}`;
+      throw new WaybillError('LEDGER_REWOUND', what);
+    }
     const anchor = await anchorAt(manifest.watermark, ledger);
     if (anchor !== null && anchor !== manifest.anchor) return `it was made from another entry ${manifest.watermark - 1}`;
     this.seed = manifest.seed;
