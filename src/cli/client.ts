@@ -1,4 +1,4 @@
-import type { ClientConfig, Config, ListenAddress, ListenerConfig } from '../config/config.ts';
+import type { ClientConfig, Config, ListenAddress, ListenerConfig, Purpose } from '../config/config.ts';
 import { type ErrorCode, WaybillError } from '../contracts/errors.ts';
 import { readEnvironment } from '../runtime/environment.ts';
 import type { ClientTls, Fetch } from '../runtime/tls-fetch.ts';
@@ -10,6 +10,8 @@ export interface ApiClient {
   get(path: string, signal?: AbortSignal): Promise<unknown>;
   /** The text that a path answers. `answerMs` is how long the process may take; default 10 s. */
   text(path: string, signal?: AbortSignal, answerMs?: number): Promise<string>;
+  /** The bytes that a path answers. */
+  bytes(path: string): Promise<Uint8Array>;
   /** Sends a body in JSON. `answerMs` is how long the process may take; default 10 s. */
   post(path: string, body: unknown, answerMs?: number): Promise<unknown>;
 }
@@ -26,12 +28,12 @@ const ANSWER_MS = 10_000;
 
 /**
  * A client of the process that this configuration runs. Its token comes from `WAYBILL_TOKEN`, `api.client.token_file`, or a token that
- * stands in the configuration. `reason` is kept in the ledger with what is done.
+ * stands in the configuration. `reason` is kept in the ledger with what is done. `purpose` is what is asked for.
  */
-export function openClient(config: Config, reason?: string): ApiClient {
+export function openClient(config: Config, reason?: string, purpose: Purpose = 'control'): ApiClient {
   const { client, listeners } = config.api;
   // A listener that shows the console or takes events only does not answer commands; where none does, the first says so.
-  const listener = listeners.find(({ serve }) => serve.includes('control')) ?? listeners[0];
+  const listener = listeners.find(({ serve }) => serve.includes(purpose)) ?? listeners[0];
   const base = client.url ?? baseOf(listener);
   const options = { token: clientToken(client), reason };
   if (!base.startsWith('https:')) return openClientAt(base, options);
@@ -52,7 +54,7 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
     body?: string,
     signal?: AbortSignal,
     answerMs: number = ANSWER_MS,
-  ): Promise<string> => {
+  ): Promise<Uint8Array> => {
     const limit = AbortSignal.timeout(answerMs);
     const ends = signal === undefined ? limit : AbortSignal.any([signal, limit]);
     const get = await open();
@@ -70,15 +72,30 @@ export function openClientAt(base: string, { token, reason, fetch: open = async 
       if (limit.aborted) throw new WaybillError('ANSWER_LATE', `${base}${path} has not answered for ${answerMs / 1_000} s`);
       throw new WaybillError('NOT_RUNNING', `nothing answered at ${base}${reasonOf(error)}`, { cause: error });
     }
-    const text = await response.text();
-    if (!response.ok) throw refusal(base, path, response.status, text);
-    return text;
+    const bytes = await bodyOf(response, base, signal);
+    if (!response.ok) throw refusal(base, path, response.status, textOf(bytes));
+    return bytes;
   };
   return {
-    get: async (path, signal) => parse(base, path, await send('GET', path, undefined, signal)),
-    text: (path, signal, answerMs) => send('GET', path, undefined, signal, answerMs),
-    post: async (path, body, answerMs) => parse(base, path, await send('POST', path, JSON.stringify(body), undefined, answerMs)),
+    get: async (path, signal) => parse(base, path, textOf(await send('GET', path, undefined, signal))),
+    text: async (path, signal, answerMs) => textOf(await send('GET', path, undefined, signal, answerMs)),
+    bytes: (path) => send('GET', path),
+    post: async (path, body, answerMs) => parse(base, path, textOf(await send('POST', path, JSON.stringify(body), undefined, answerMs))),
   };
+}
+
+/** An answer that breaks off, because the process ended, is no answer. */
+async function bodyOf(response: Awaited<ReturnType<Fetch>>, base: string, signal?: AbortSignal): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new WaybillError('NOT_RUNNING', `${base} ended in the middle of its answer${reasonOf(error)}`, { cause: error });
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
 }
 
 /** The address under which this machine reaches a listener. */

@@ -3,6 +3,7 @@ import { addBench } from './bench.ts';
 import { addCheck } from './check.ts';
 import { addControl } from './control.ts';
 import { addDemo } from './demo.ts';
+import { addExport } from './export.ts';
 import { addInit } from './init.ts';
 import { addKey } from './key.ts';
 import { addProve } from './prove.ts';
@@ -35,6 +36,7 @@ export function buildProgram(terminal: Terminal, done: (code: number) => void): 
     addQuarantine,
     addRefused,
     addReload,
+    addExport,
     addRestore,
     addRetention,
     addKey,

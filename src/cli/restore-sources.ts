@@ -47,7 +47,7 @@ export async function sourceOf(from: string, options: SourceOptions): Promise<Re
   if (await isExport(ports.disk, path)) return exportSource(path, options);
   const plain = { head: null, destination: null, remark: null };
   if ((await ports.disk.length(`${path}/ledger.json`)) !== null) return { entries: entriesOfLedger(path, origin, ports), ...plain };
-  if ((await ports.disk.length(path)) !== null && (await ports.disk.list(path).catch(() => null)) === null)
+  if ((await ports.disk.length(path)) !== null && (await ports.disk.list(path)).length === 0)
     return { entries: linesOf(ports.disk, path), ...plain };
   const what = `${from} is neither a destination of ${config.file} nor an export, the directory of a ledger or a file of lines`;
   throw new WaybillError('RESTORE_INCOMPLETE', what);

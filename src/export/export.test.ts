@@ -28,7 +28,7 @@ function newPlace(): string {
 }
 
 function run(directory: string, source: MadeLog, on: Disk = disk): Promise<Exported> {
-  return writeExport({ directory, source, onProgress: () => {}, signal: new AbortController().signal }, { disk: on });
+  return writeExport({ directory, source, onProgress: () => {} }, { disk: on });
 }
 
 function filesOf(directory: string): string[] {

@@ -21,8 +21,6 @@ export interface ExportOptions {
   readonly source: ExportSource;
   /** Told now and then how many entries are written, of how many. */
   readonly onProgress: (entries: number, of: number) => void;
-  /** Ends the work between two tiles. */
-  readonly signal: AbortSignal;
 }
 
 /** What was exported. */
@@ -45,7 +43,7 @@ const PROGRESS_EVERY = 256;
 /**
  * Brings a directory up to the newest head that the log has published. `checkpoint` is replaced last, so that whatever happens the
  * directory is a whole export of the head in it; a run that was killed is gone on with. Rejects with `EXPORT_FOREIGN`, `EXPORT_MISMATCH`,
- * `EXPORT_DAMAGED`, `EXPORT_GAP`, `EXPORT_LOCKED`, `LEDGER_REWOUND`, with what the disk or the log refuse, and with the signal's reason.
+ * `EXPORT_DAMAGED`, `EXPORT_GAP`, `EXPORT_LOCKED`, `LEDGER_REWOUND`, and with what the disk or the log refuse.
  */
 export async function writeExport(options: ExportOptions, { disk }: Pick<Ports, 'disk'>): Promise<Exported> {
   const facts = await options.source.facts();
@@ -179,7 +177,6 @@ class Export {
     const end = Math.ceil(size / TILE_WIDTH);
     const at = (n: number): Tile => ({ level: 0, n, width: Math.min(TILE_WIDTH, size - n * TILE_WIDTH) });
     for await (const { tile, bytes, bundle } of ahead(first, end, (n) => this.#take(at(n), about, resumed))) {
-      this.#options.signal.throwIfAborted();
       const leaves = bytes ?? this.#leaves(tile, bundle ?? new Uint8Array());
       if (tile.n === first) this.#compare(known, leaves, tiles.size);
       // The bundle first: a tile of level 0 says that its bundle is whole.

@@ -30,7 +30,7 @@ describe('VERIFY.txt', async () => {
   const log = new MadeLog();
   log.grow(600);
   const place = `${root}/export`;
-  await writeExport({ directory: place, source: log, onProgress: () => {}, signal: new AbortController().signal }, { disk });
+  await writeExport({ directory: place, source: log, onProgress: () => {} }, { disk });
   const text = readFileSync(`${place}/VERIFY.txt`, 'utf8');
 
   it('has commands of OpenSSL that check the signature, and find a head that was changed', () => {

@@ -22,7 +22,7 @@ export type Fetch = (
     readonly signal: AbortSignal;
     readonly body?: string;
   },
-) => Promise<Pick<Response, 'ok' | 'status' | 'text' | 'body'>>;
+) => Promise<Pick<Response, 'ok' | 'status' | 'text' | 'arrayBuffer' | 'body'>>;
 
 /** A `fetch` over TLS 1.2 or newer. Throws what OpenSSL says when the certificate and the key do not fit. */
 export function openTlsFetch({ ca, pinned, cert, key }: ClientTls): Fetch {

@@ -28,10 +28,10 @@ const SIZE = 1_700;
 const log = new MadeLog();
 const whole = `${root}/whole`;
 log.grow(600);
-await writeExport({ directory: whole, source: log, onProgress: () => {}, signal: new AbortController().signal }, ports);
+await writeExport({ directory: whole, source: log, onProgress: () => {} }, ports);
 log.grow(SIZE - 600);
 log.checkpoints = [await log.note(600), await log.note(1_100)];
-await writeExport({ directory: whole, source: log, onProgress: () => {}, signal: new AbortController().signal }, ports);
+await writeExport({ directory: whole, source: log, onProgress: () => {} }, ports);
 
 async function verifyExport(path: string, more: Partial<VerifyOptions> = {}): Promise<Verification> {
   const opened = await openExportCopy(path, ports.files);
@@ -194,7 +194,7 @@ describe('an export', () => {
     rewritten.grow(700);
     rewritten.grow(1_000, (index) => (index === 700 ? 'what never happened' : `event ${index}`));
     const path = `${root}/rewritten`;
-    await writeExport({ directory: path, source: rewritten, onProgress: () => {}, signal: new AbortController().signal }, ports);
+    await writeExport({ directory: path, source: rewritten, onProgress: () => {} }, ports);
     assert.equal((await verifyExport(path)).ok, true, 'nobody can tell without a head from elsewhere');
     const note = Buffer.from(before);
     const result = await verifyExport(path, { heads: [{ kind: 'head', note, size: claimedSize(note), file: 'kept', sampled: false }] });
