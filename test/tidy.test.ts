@@ -80,6 +80,23 @@ describe('layout', () => {
     none(shown.filter(({ text }) => /dangerouslySetInnerHTML|\binnerHTML\b|\beval\(/.test(text)).map(({ path }) => path));
   });
 
+  test('the verifier imports nothing but itself, the code of C2SP and one package, and asks nobody', () => {
+    const shown = filesOf('verifier/src', '.ts');
+    assert.ok(shown.length > 5, `only ${shown.length} modules of the verifier were found`);
+    const mayUse = (target: string): boolean =>
+      /^(?:verifier\/src|src\/tlog|console\/src\/style)\//.test(target) || target === 'src/export/growing.ts';
+    none(
+      shown.flatMap(({ path, text }) =>
+        importsOf(text)
+          .filter((specifier) =>
+            specifier.startsWith('.') ? !mayUse(resolveImport(path, specifier)) : specifier !== '@noble/curves/ed25519.js',
+          )
+          .map((specifier) => `${path} imports ${specifier}`),
+      ),
+    );
+    none(shown.filter(({ text }) => /\bfetch\(|\bWebSocket\b|\bEventSource\b|\binnerHTML\b|\beval\(/.test(text)).map(({ path }) => path));
+  });
+
   test('every import leads to a file', () => {
     none(
       code

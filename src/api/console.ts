@@ -67,13 +67,11 @@ interface Served {
  */
 export function consoleRoutes(files: readonly ConsoleFile[], facts: ConsoleFacts): readonly Route[] {
   const page = files.find(({ path }) => path === 'index.html');
-  if (page === undefined) return [{ method: 'GET', path: '/', need: 'open', take: () => missing() }];
+  const others = files.filter((file) => file !== page).map((file) => route(`/${file.path}`, lasting(file)));
+  if (page === undefined) return [{ method: 'GET', path: '/', need: 'open', take: () => missing() }, ...others];
   const told = `<meta name="waybill" content="tokens=${facts.tokens ? 'yes' : 'no'} demo=${facts.demo ? 'yes' : 'no'}">`;
   const shown = { path: page.path, text: page.text.replace('<meta name="waybill" content="">', told) };
-  return [
-    route('/', serve(shown, 'no-cache')),
-    ...files.filter((file) => file !== page).map((file) => route(`/${file.path}`, lasting(file))),
-  ];
+  return [route('/', serve(shown, 'no-cache')), ...others];
 }
 
 function route(path: string, served: Served): Route {
@@ -88,7 +86,13 @@ function lasting(file: ConsoleFile): Served {
 function serve({ path, text }: ConsoleFile, cache: string): Served {
   const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 22)}"`;
   const type = TYPES[path.slice(path.lastIndexOf('.') + 1)] ?? 'text/plain; charset=utf-8';
-  return { text, headers: { ...PAGE, 'content-type': type, 'cache-control': cache, etag } };
+  return { text, headers: { ...PAGE, ...ownPolicy(text), 'content-type': type, 'cache-control': cache, etag } };
+}
+
+/** A page that stands in one file brings the digests of its own script and style along: its policy is the stricter one. */
+function ownPolicy(text: string): Headers {
+  const [, policy] = /<meta http-equiv="content-security-policy" content="([^"]+)">/.exec(text) ?? [];
+  return policy === undefined ? {} : { 'content-security-policy': `${policy}; frame-ancestors 'none'` };
 }
 
 function answer(call: Call, { text, headers }: Served): Answer {

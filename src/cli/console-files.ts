@@ -1,9 +1,10 @@
 import type { ConsoleFile } from '../api/console.ts';
 import { filesUnder, ownFile, readText } from './machine.ts';
 
-/** The built page, read once; empty where it was not built. */
+/** The built page and the verifier beside it, read once; what was not built is not there. */
 export function readConsoleFiles(): readonly ConsoleFile[] {
   const folder = ownFile('dist/console');
-  if (folder === null) return [];
-  return filesUnder(folder).map((path) => ({ path, text: readText(`${folder}/${path}`) ?? '' }));
+  const page = folder === null ? [] : filesUnder(folder).map((path) => ({ path, text: readText(`${folder}/${path}`) ?? '' }));
+  const verifier = ownFile('dist/verify.html');
+  return verifier === null ? page : [...page, { path: 'verify.html', text: readText(verifier) ?? '' }];
 }

@@ -151,10 +151,10 @@ class Export {
 
   /** The tree that is there, as far as its checkpoint covers it. */
   async #stored(before: Checkpoint | null): Promise<GrowingTiles> {
-    if (before === null) return new GrowingTiles();
+    if (before === null) return new GrowingTiles(sha256);
     const filled: FilledTile[] = [];
     for (const tile of partialTiles(before.size)) filled.push({ tile, bytes: await this.#storedTile(tile) });
-    const tiles = GrowingTiles.from(before.size, filled);
+    const tiles = GrowingTiles.from(sha256, before.size, filled);
     if ((await tiles.root()) !== before.root)
       throw new WaybillError('EXPORT_DAMAGED', `the tiles in ${this.#folder.path} do not add up to its checkpoint`);
     return tiles;
