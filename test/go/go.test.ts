@@ -25,7 +25,7 @@ let exports = 0;
 
 async function exported(source: MadeLog): Promise<string> {
   const directory = `${root}/export-${exports++}`;
-  await writeExport({ directory, source, onProgress: () => {}, signal: new AbortController().signal }, { disk });
+  await writeExport({ directory, source, onProgress: () => {} }, { disk });
   return directory;
 }
 

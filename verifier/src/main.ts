@@ -1,6 +1,3 @@
-import '../../console/src/style/tokens.css';
-import '../../console/src/style/base.css';
-import './verifier.css';
 import { judgeExport } from './judge-export.ts';
 import { judgeProof } from './judge-proof.ts';
 import { filesOfDrop, filesOfInput, folderOf, type OpenedFile } from './opened.ts';
