@@ -50,12 +50,12 @@ import { confirmClock, confirmClockAbout, type RetentionParts } from './retentio
 import { retrySource, retrySourceAbout, type SourceParts } from './sources.ts';
 import { livez, livezAbout, readyz, readyzAbout, statusAbout, statusAnswer } from './status.ts';
 import { type StreamCount, stream, streamAbout } from './stream.ts';
-import { bundleAbout, checkpoint, checkpointAbout, entryBundle, hashTile, tileAbout } from './tlog.ts';
+import { bundleAbout, checkpoint, checkpointAbout, entryBundle, hashTile, logAbout, logFacts, tileAbout } from './tlog.ts';
 
 /** What the routes need. */
 export interface RouteParts extends IngestParts, ControlParts, RefusedParts, ReloadParts, RetentionParts, SourceParts {
   readonly intake: IngestParts['intake'] & RefusedParts['intake'];
-  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond'>;
+  readonly ledger: Pick<Ledger, 'origin' | 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond'>;
   readonly clock: Pick<Clock, 'now' | 'monotonic' | 'sleep'>;
   readonly streams: StreamCount;
   /** Whether the ledger has failed for good. */
@@ -105,6 +105,7 @@ export const ROUTES: readonly Route[] = [
   { method: 'POST', path: '/v1/refused/*/discard', need: 'control', about: discardRefusedAbout, take: discardOneRefused },
   { method: 'POST', path: '/v1/sources/*/retry', need: 'control', about: retrySourceAbout, take: retrySource },
   { method: 'GET', path: '/tlog/checkpoint', need: 'open', about: checkpointAbout, take: checkpoint },
+  { method: 'GET', path: '/tlog/log.json', need: 'open', about: logAbout, take: logFacts },
   { method: 'GET', path: '/tlog/tile/entries/**', need: 'read', about: bundleAbout, take: entryBundle },
   { method: 'GET', path: '/tlog/tile/**', need: 'open', about: tileAbout, take: hashTile },
   { method: 'GET', path: '/metrics', need: 'read', about: metricsAbout, take: (call, { metrics }) => metrics.answer(call) },

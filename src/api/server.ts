@@ -33,7 +33,7 @@ export interface ApiOptions {
   readonly config: ApiConfig;
   readonly sources: ApiSources;
   readonly intake: Pick<Intake, 'check' | 'submit' | 'control' | 'refused' | 'names'>;
-  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond' | 'failed'>;
+  readonly ledger: Pick<Ledger, 'origin' | 'read' | 'size' | 'beginning' | 'reserve' | 'waitBeyond' | 'failed'>;
   /** The published heads of the log, and the hashes under them. */
   readonly heads: LogParts['heads'];
   readonly tree: LogParts['tree'];

@@ -9,7 +9,9 @@ import { provedBy } from '../../test/doubles/published-log.ts';
 import { readBundle } from '../tlog/bundle.ts';
 import { parseCheckpoint } from '../tlog/checkpoint.ts';
 import { decodeHash, hashAt, leafHash } from '../tlog/hash.ts';
+import { formatVerifierKey } from '../tlog/key.ts';
 import { openNote, parseNote } from '../tlog/note.ts';
+import { parsePolicy } from '../tlog/policy.ts';
 import { checkInclusion } from '../tlog/proof.ts';
 
 type TestApi = Awaited<ReturnType<typeof openTestApi>>;
@@ -58,6 +60,16 @@ describe('/tlog/', () => {
       }
     }
     assert.equal((await it.send('/tlog/tile/1/000.p/2')).bytes.length, 64);
+  });
+
+  test('says its name, its keys and where it begins', async (t) => {
+    const it = await filled(3, 3);
+    t.after(it.close);
+    const vkey = formatVerifierKey(it.log.key);
+    const keys = [{ vkey, from: 0, through: null }];
+    const policy = `log ${vkey}\nquorum none\n`;
+    assert.deepEqual((await it.send('/tlog/log.json')).json, { origin: it.ledger.origin, beginning: 0, keys, policy, checkpoints: [] });
+    assert.equal(parsePolicy(sha256, policy).logs.length, 1);
   });
 
   test('nothing beyond the newest published head, and no other spelling of a tile', async (t) => {

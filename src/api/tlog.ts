@@ -10,14 +10,14 @@ import { asIndex } from '../contracts/units.ts';
 import { encodeBundle } from '../tlog/bundle.ts';
 import { parseTilePath, TILE_WIDTH, type Tile } from '../tlog/tile.ts';
 import type { RouteAbout } from './about.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, json } from './answer.ts';
 import { type Call, onlyKnown, shown } from './call.ts';
 
 /** What was published of the log, and the hashes under it. */
 export interface LogParts {
-  readonly heads: Pick<Heads, 'published' | 'waitCovering'>;
+  readonly heads: Pick<Heads, 'published' | 'waitCovering' | 'keys'>;
   readonly tree: Pick<TreeHashes, 'tile' | 'inclusion'>;
-  readonly ledger: Pick<Ledger, 'read' | 'size' | 'beginning'>;
+  readonly ledger: Pick<Ledger, 'origin' | 'read' | 'size' | 'beginning'>;
 }
 
 const TILE_TYPE = 'application/octet-stream';
@@ -38,6 +38,29 @@ export const checkpointAbout: RouteAbout = {
     'as the hash tiles. The address of the log for any C2SP client is this path without `checkpoint`.',
   answer: { 'text/plain': z.string().describe('The note.') },
   errors: ['NOT_PUBLISHED'],
+};
+
+const logKey = z.object({
+  vkey: z.string().describe('The verifier key, C2SP signed-note.'),
+  from: z.int().min(0).describe('The first size that it signed for.'),
+  through: z.int().min(0).nullable().describe('The last one; `null` while it is in use.'),
+});
+
+/** About `GET /tlog/log.json`. */
+export const logAbout: RouteAbout = {
+  summary: 'What the log says of itself',
+  details:
+    'What a copy of the log needs beside its tiles; `waybill export` asks for it. Compare the keys with those that came on another way: ' +
+    'here they come from who has to be checked.',
+  answer: {
+    'application/json': z.object({
+      origin: z.string().describe('The name of the log.'),
+      beginning: z.int().min(0).describe('The oldest entry that can still be read.'),
+      keys: z.array(logKey).describe('Every key that signed heads, the oldest first.'),
+      policy: z.string().describe('The keys in the form of C2SP tlog-policy.'),
+      checkpoints: z.array(z.string()).describe('Older heads, as whole notes, the oldest first.'),
+    }),
+  },
 };
 
 /** About `GET /tlog/tile/entries/…`. */
@@ -69,6 +92,14 @@ export function checkpoint({ query }: Call, { heads }: LogParts): Answer {
   onlyKnown(query, []);
   const { checkpoint: note } = publishedHead(heads);
   return { status: 200, headers: { 'content-type': NOTE_TYPE, 'cache-control': 'public, max-age=1' }, body: note };
+}
+
+/** `GET /tlog/log.json`. */
+export function logFacts({ query }: Call, { heads, ledger }: LogParts): Answer {
+  onlyKnown(query, []);
+  const keys = heads.keys().map(({ verifierKey: vkey, from, through }) => ({ vkey, from, through }));
+  const policy = `${keys.map(({ vkey }) => `log ${vkey}\n`).join('')}quorum none\n`;
+  return json(200, { origin: ledger.origin, beginning: ledger.beginning(), keys, policy, checkpoints: [] });
 }
 
 /** `GET /tlog/tile/L/N` and `GET /tlog/tile/L/N.p/W`: hashes. */

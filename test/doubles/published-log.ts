@@ -3,7 +3,7 @@ import type { PublishedHead } from '../../src/contracts/heads.ts';
 import { asSize } from '../../src/contracts/units.ts';
 import { formatCheckpoint, parseCheckpoint } from '../../src/tlog/checkpoint.ts';
 import { encodeHash, type Hash, hashBytes, leafHash, nodeHash } from '../../src/tlog/hash.ts';
-import type { VerifierKey } from '../../src/tlog/key.ts';
+import { formatVerifierKey, type VerifierKey } from '../../src/tlog/key.ts';
 import { formatNote, openNote, parseNote } from '../../src/tlog/note.ts';
 import { checkInclusion, inclusionProof, rootOf } from '../../src/tlog/proof.ts';
 import { parseTlogProof } from '../../src/tlog/tlog-proof.ts';
@@ -26,6 +26,7 @@ export class PublishedLog {
     this.#signer = noteSigner(origin, 7);
     this.key = this.#signer.key;
     this.heads = {
+      keys: () => [{ verifierKey: formatVerifierKey(this.key), from: asSize(0), through: null }],
       published: () => this.#head,
       waitCovering: async (size, signal) => {
         const ended = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));
