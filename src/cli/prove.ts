@@ -43,7 +43,7 @@ export function addProve(program: Command, terminal: Terminal, done: (code: numb
 function provedLines(index: number, size: number, { proof, entry }: { readonly proof: string; readonly entry: string | null }): string[] {
   const beside = entry === null ? ' --entry FILE' : '';
   return [
-    `entry ${index} is in the log: proved under the checkpoint over ${size} entries`,
+    `entry ${index} is in the log: proved under the checkpoint over ${size} ${size === 1 ? 'entry' : 'entries'}`,
     `  ${proof}`,
     entry === null ? '  its bytes were removed by retention: whoever kept them can check the proof' : `  ${entry}`,
     `to check it offline: waybill verify proof ${proof}${beside} --key VKEY`,
