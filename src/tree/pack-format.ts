@@ -53,6 +53,12 @@ export function packHeader(origin: string, { level, n }: TilePlace['pack']): Buf
   return header;
 }
 
+/** Whether bytes are a whole header of some pack, of this log or of another one. */
+export function isPackHeader(bytes: Uint8Array): boolean {
+  const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return header.length === PACK_HEADER_BYTES && header.readUInt32LE(60) === crc32c(header.subarray(0, 60));
+}
+
 /** Writes the record of a tile into `into` at `at`. */
 export function writeRecord(into: Buffer, at: number, { level, n, bytes }: FullTile): void {
   into.set(bytes, at);

@@ -1,7 +1,7 @@
 import { isWaybillError } from '../contracts/errors.ts';
 import type { Disk, DiskFile } from '../contracts/ports.ts';
 import type { FullTile, TilePlace } from './pack-format.ts';
-import { PACK_HEADER_BYTES, packHeader, packName, placeOf, RECORD_BYTES, readRecord, writeRecord } from './pack-format.ts';
+import { isPackHeader, PACK_HEADER_BYTES, packHeader, packName, placeOf, RECORD_BYTES, readRecord, writeRecord } from './pack-format.ts';
 
 /** How many files are kept open. */
 const FILES_KEPT = 8;
@@ -109,7 +109,19 @@ export class Packs {
     const path = `${this.#directory}/${name}`;
     if ((await this.#ports.disk.length(path)) === null) return null;
     const file = await this.#ports.disk.open(path, 'existing');
-    if (packHeader(this.#origin, pack).equals(await file.read(0, PACK_HEADER_BYTES))) return this.#keep(name, file);
+    try {
+      const header = packHeader(this.#origin, pack);
+      const found = await file.read(0, PACK_HEADER_BYTES);
+      if (header.equals(found)) return await this.#keep(name, file, false);
+      // Where the header is damaged the records still speak for themselves: they are not given up for it.
+      if (!isPackHeader(found)) {
+        await file.write(header, 0);
+        return await this.#keep(name, file, true);
+      }
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
     await file.close();
     return null;
   }
@@ -119,17 +131,17 @@ export class Packs {
     const file = await this.#ports.disk.open(`${this.#directory}/${name}`, 'create');
     this.#named = true;
     try {
-      // Records behind a header that is not ours may be those of another log.
+      // Records behind a header of another log are not ours.
       await file.truncate(0);
       await file.write(packHeader(this.#origin, pack), 0);
     } catch (error) {
       await file.close();
       throw error;
     }
-    return this.#keep(name, file);
+    return this.#keep(name, file, true);
   }
 
-  async #keep(name: string, file: DiskFile): Promise<Pack> {
+  async #keep(name: string, file: DiskFile, dirty: boolean): Promise<Pack> {
     while (this.#open.size >= FILES_KEPT) {
       const idle = [...this.#open].find(([, { dirty }]) => !dirty);
       if (idle === undefined) await this.#sync();
@@ -138,7 +150,7 @@ export class Packs {
         await idle[1].file.close();
       }
     }
-    const pack = { file, dirty: false };
+    const pack = { file, dirty };
     this.#open.set(name, pack);
     return pack;
   }

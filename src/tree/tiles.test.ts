@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { crc32c } from '@node-rs/crc32';
-import { DIRECTORY, entryOf, naiveHash, naiveRoot, naiveTile, TreeWorld } from '../../test/crash/tree-world.ts';
+import { DIRECTORY, entryOf, naiveHash, naiveRoot, naiveTile, ORIGIN, TreeWorld } from '../../test/crash/tree-world.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import { decodeHash, leafHash } from '../tlog/hash.ts';
 import { checkConsistency, checkInclusion } from '../tlog/proof.ts';
 import { tilesOf } from '../tlog/tile.ts';
 import { sha256 } from './grow.ts';
-import { RECORD_BYTES } from './pack-format.ts';
+import { packHeader, RECORD_BYTES } from './pack-format.ts';
 
 const PACK = `${DIRECTORY}/packs/0-000000000000.pack`;
 
@@ -101,7 +101,7 @@ describe('the tiles of the tree', () => {
       cut: ({ disk }) => disk.cut(PACK, 64 + 3 * RECORD_BYTES + 100),
       flipped: ({ disk }) => disk.flip(PACK, 64 + 2 * RECORD_BYTES + 17, 3),
       'named as another tile': ({ disk }) => disk.flip(PACK, 64 + 2 * RECORD_BYTES + 8_192, 0),
-      'of another log': ({ disk }) => disk.flip(PACK, 30, 1),
+      'of another log': ({ disk }) => disk.overwrite(PACK, packHeader('other.example/log', { level: 0, n: 0 }), 0),
     };
     for (const [name, act] of Object.entries(harm)) {
       const world = await worldOf(1_500);
@@ -116,6 +116,29 @@ describe('the tiles of the tree', () => {
       await assertTiles(world, 1_500);
       assert.deepEqual(world.warnings, [], `${name}: it is still lacking`);
       await world.stop();
+    }
+  });
+
+  test('a pack whose header is damaged keeps its tiles, and gets its header again', async () => {
+    const world = await worldOf(1_500);
+    await world.open.pin(asSize(1_280));
+    world.beginning = 1_280;
+    await world.stop();
+    for (const at of [0, 8, 30, 61]) {
+      world.disk.flip(PACK, at, 1);
+      for (let life = 0; life < 2; life++) {
+        await world.start();
+        await assertTiles(world, 1_500);
+        await world.stop();
+      }
+      assert.deepEqual(world.warnings, [], `byte ${at}`);
+      assert.ok(
+        world.disk
+          .bytesOf(PACK)
+          .subarray(0, 64)
+          .equals(packHeader(ORIGIN, { level: 0, n: 0 })),
+        `byte ${at}`,
+      );
     }
   });
 

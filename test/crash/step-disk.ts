@@ -119,8 +119,13 @@ export class StepDisk {
 
   /** What a file says. */
   textOf(path: string): string {
+    return this.bytesOf(path).toString('utf8');
+  }
+
+  /** What a file holds. */
+  bytesOf(path: string): Buffer {
     const inode = this.#seen.get(path);
-    return inode === undefined ? '' : Buffer.from(inode.read(0, inode.length)).toString('utf8');
+    return Buffer.from(inode === undefined ? [] : inode.read(0, inode.length));
   }
 
   /** Puts a file there for good. */
@@ -130,6 +135,14 @@ export class StepDisk {
     inode.sync();
     this.#seen.set(path, inode);
     this.#durable.set(path, inode);
+  }
+
+  /** Writes over a part of a file for good. */
+  overwrite(path: string, bytes: Uint8Array, at: number): void {
+    const inode = this.#seen.get(path);
+    if (inode === undefined) throw new Error(`no file ${path}`);
+    inode.write(bytes, at);
+    inode.sync();
   }
 
   /** Removes a file for good. */
