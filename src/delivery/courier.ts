@@ -110,7 +110,8 @@ export class CheckpointCourier {
   async #turn(head: PublishedHead, traits: CheckpointTraits): Promise<void> {
     do {
       const pause = this.#dueAt - this.#clock.monotonic();
-      if (pause > 0) await this.#clock.sleep(pause, this.#parts.signal);
+      // Whole milliseconds: what is left over by rounding would not let the clock move on.
+      if (pause > 0) await this.#clock.sleep(Math.ceil(pause), this.#parts.signal);
       await this.#parts.until(() => this.#has(head.size, traits));
     } while (this.#clock.monotonic() < this.#dueAt);
   }

@@ -11,15 +11,15 @@ import type { Destination, DestinationOptions, DestinationStatus, SideRange, Sid
 import { faultOf, retryAfterOf } from './fault.ts';
 import { accountText, fold } from './fold.ts';
 import { JournalWriter } from './journal-writer.ts';
+import { Operator } from './operator.ts';
 import { Originals } from './originals.ts';
-import { journalKey, type SideKind } from './records.ts';
+import { journalKey } from './records.ts';
 import { Sender } from './sender.ts';
 import { cutRulesOf } from './sent-batch.ts';
 import { askNext, backOffMs, openInTime, rulesOf, slept, startOf, timeoutOf } from './sink-calls.ts';
-import { type Command, type DeliveryEvent, type Fault, flying, type State, type VerbEvent } from './state.ts';
+import { type Command, type DeliveryEvent, type Fault, flying, type State } from './state.ts';
 import { report, statusOf } from './status.ts';
 import { openState, step } from './step.ts';
-import { refuseVerb } from './verbs.ts';
 import { Watchers } from './watchers.ts';
 
 /**
@@ -36,6 +36,7 @@ export class DeliveryLoop implements Destination {
   readonly #originals: Originals;
   readonly #sender: Sender;
   readonly #courier: CheckpointCourier | null;
+  readonly #operator: Operator;
   readonly #tasks = new Set<Promise<void>>();
   #state: State;
   #sink: Sink | null = null;
@@ -44,6 +45,9 @@ export class DeliveryLoop implements Destination {
   #backOff = new AbortController();
   #retryAt: number | null = null;
   #broken: { readonly reason: unknown } | null = null;
+  /** Resolves once nothing more will be written to the journal. */
+  readonly #ended: Promise<void>;
+  #onEnded: () => void = () => {};
   #onAsked: () => void = () => {};
   #onFailed: (reason: unknown) => void = () => {};
   readonly #watchers = new Watchers();
@@ -53,6 +57,9 @@ export class DeliveryLoop implements Destination {
     this.#options = options;
     this.asked = new Promise((resolve) => {
       this.#onAsked = resolve;
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#onEnded = resolve;
     });
     this.failed = new Promise((resolve) => {
       this.#onFailed = resolve;
@@ -78,6 +85,16 @@ export class DeliveryLoop implements Destination {
       onBroken: (error) => this.#break(error),
     });
     this.#courier = this.#makeCourier(options);
+    this.#operator = new Operator({
+      name: options.name,
+      ledger: options.ledger,
+      closing: this.#closing.signal,
+      ended: this.#ended,
+      writer: this.#writer,
+      state: () => this.#state,
+      dispatch: (event) => this.#dispatch(event),
+      until: (condition) => this.#until(condition),
+    });
     const { state, records } = journal.load(key);
     const account = fold(state, records);
     this.#state = account === null ? this.#begin() : openState(account, account.records);
@@ -97,56 +114,54 @@ export class DeliveryLoop implements Destination {
   }
 
   async pause(): Promise<void> {
-    await this.#verb({ type: 'pause' });
+    await this.#operator.verb({ type: 'pause' });
   }
 
   async resume(): Promise<void> {
-    await this.#verb({ type: 'resume', beginning: this.#options.ledger.beginning() });
+    await this.#operator.verb({ type: 'resume', beginning: this.#options.ledger.beginning() });
   }
 
   async detach(through: Index): Promise<boolean> {
-    await this.#verb({ type: 'detach', through });
+    await this.#operator.verb({ type: 'detach', through });
     return this.#state.account.detached?.held === true;
   }
 
   async retry(): Promise<void> {
-    await this.#verb({ type: 'retry' });
+    await this.#operator.verb({ type: 'retry' });
   }
 
   async cancel(): Promise<void> {
-    await this.#verb({ type: 'cancel' });
-    await this.#until(() => !this.#state.cancelling);
-    await this.#written();
+    await this.#operator.verb({ type: 'cancel' }, () => !this.#state.cancelling);
   }
 
   async waive(from: Index, through: Index): Promise<void> {
-    await this.#verb({ type: 'waive', from, through });
+    await this.#operator.verb({ type: 'waive', from, through });
   }
 
   async replay(from: Index, through: Index): Promise<SideStarted> {
-    return this.#side('replay', { from, through, gone: null });
+    return this.#operator.side('replay', { from, through, gone: null });
   }
 
   async redeliver(from: Index, through: Index): Promise<SideStarted> {
-    return this.#side('redeliver', { from, through, gone: null });
+    return this.#operator.side('redeliver', { from, through, gone: null });
   }
 
   async replayable(from: Index, through: Index): Promise<SideRange> {
-    return this.#allowed('replay', { from, through, gone: null });
+    return this.#operator.allowed('replay', { from, through, gone: null });
   }
 
   async recoverable(from: Index, through: Index): Promise<SideRange> {
     const beginning = this.#options.ledger.beginning();
     if (this.#state.rules.dedupe === 'position')
-      return this.#allowed('recover', { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null });
+      return this.#operator.allowed('recover', { from, through, gone: from < beginning ? ((beginning - 1) as Index) : null });
     // Only whole batches have their original identity.
-    const first = await this.#originals.at(from);
-    const last = await this.#originals.at(through);
-    return this.#allowed('recover', { from: first.from, through: last.through, gone: first.gone });
+    const first = await this.#operator.whileOpen(this.#originals.at(from));
+    const last = await this.#operator.whileOpen(this.#originals.at(through));
+    return this.#operator.allowed('recover', { from: first.from, through: last.through, gone: first.gone });
   }
 
   async recover(from: Index, through: Index): Promise<SideStarted> {
-    return this.#side('recover', await this.recoverable(from, through));
+    return this.#operator.side('recover', await this.recoverable(from, through));
   }
 
   async drain(ms: number): Promise<boolean> {
@@ -172,6 +187,7 @@ export class DeliveryLoop implements Destination {
     this.#watchers.look();
     await Promise.all(this.#tasks);
     await this.#writer.end();
+    this.#onEnded();
     await this.#sink?.close();
     this.#sink = null;
   }
@@ -339,37 +355,6 @@ export class DeliveryLoop implements Destination {
     this.#onFailed(reason);
     this.#onAsked();
     this.#watchers.look();
-  }
-
-  async #verb(event: VerbEvent): Promise<void> {
-    const { ledger } = this.#options;
-    const refusal = refuseVerb(this.#state, event, ledger.beginning(), ledger.size());
-    if (refusal !== null) throw refusal;
-    this.#dispatch(event);
-    await this.#until(() => this.#state.detaching === null);
-    await this.#written();
-  }
-
-  /** Resolves once everything that is known now is durable. */
-  async #written(): Promise<void> {
-    const { records } = this.#state.account;
-    await this.#until(() => this.#state.durable >= records);
-  }
-
-  async #side(kind: SideKind, { from, through, gone }: SideRange): Promise<SideStarted> {
-    const begun = this.#verb({ type: 'side', kind, from, through, gone });
-    // By the time it is durable it may be over, and another one begun.
-    const name = `${kind}-${this.#state.account.sides}`;
-    await begun;
-    return { name, from, through };
-  }
-
-  /** The range, or a rejection where it could not be begun now. */
-  #allowed(kind: SideKind, range: SideRange): SideRange {
-    const { ledger } = this.#options;
-    const refused = refuseVerb(this.#state, { type: 'side', kind, ...range }, ledger.beginning(), ledger.size());
-    if (refused !== null) throw refused;
-    return range;
   }
 
   /** Resolves once `condition` holds after a step. Rejects when delivery stops before. */

@@ -104,6 +104,44 @@ describe('the end of a process', () => {
     await first.close();
   });
 
+  test('a verb that meets a restart is done, or says that it was not and is to be asked again', async () => {
+    const world = new DeliveryWorld();
+    await world.fill(5);
+    const model = new ModelDestination({ dedupe: 'key' });
+    const first = world.open(model);
+    await caughtUp(world, first);
+    world.ledger.hold();
+    const paused = first.pause();
+    const closed = first.close();
+    const refused = { code: 'COMMAND_REFUSED', message: /lake is being stopped or restarted: ask again/ };
+    await assert.rejects(first.resume(), refused);
+    await assert.rejects(first.replay(0 as never, 1 as never), refused);
+    world.ledger.flush();
+    await closed;
+    await paused;
+    const second = world.open(model);
+    await settle();
+    assert.equal(second.status().state, 'paused');
+    await second.close();
+  });
+
+  test('a cancellation that a restart forgets says so', async () => {
+    const world = new DeliveryWorld();
+    await world.fill(5);
+    const model = new ModelDestination({ dedupe: 'key' });
+    const first = world.open(model);
+    await caughtUp(world, first);
+    model.script.push('hang');
+    await first.replay(0 as never, 1 as never);
+    await until(world, () => model.writing === 1, 'the replay is in flight');
+    const cancelled = assert.rejects(first.cancel(), { code: 'COMMAND_REFUSED', message: /ask again/ });
+    await first.close();
+    await cancelled;
+    const second = world.open(model);
+    await until(world, () => second.status().side === null, 'the replay has ended');
+    await second.close();
+  });
+
   test('a snapshot of the ledger changes nothing', async () => {
     const world = new DeliveryWorld();
     await world.fill(25);

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { CONTROL_SOURCE } from '../../src/contracts/units.ts';
 import type { ControlChoice } from '../../src/delivery/records.ts';
+import type { CheckpointWatch } from './checkpoint-check.ts';
 import type { KnownTaken } from './known.ts';
 import type { ReadEntry } from './ledger-check.ts';
 import { type Attempt, type Inspector, indexOf, type Receiver, recordsOf } from './receiver.ts';
@@ -18,13 +19,15 @@ interface Progress {
 export class DeliveryWatch implements Inspector {
   readonly #world: World;
   readonly #known: KnownTaken;
+  readonly #checkpoints: CheckpointWatch;
   readonly #progress = new Map<string, Progress>();
   /** How often a batch arrived that had arrived before. */
   repeats = 0;
 
-  constructor(world: World, known: KnownTaken) {
+  constructor(world: World, known: KnownTaken, checkpoints: CheckpointWatch) {
     this.#world = world;
     this.#known = known;
+    this.#checkpoints = checkpoints;
   }
 
   /** A process sends a batch, whatever comes of it. */
@@ -52,6 +55,7 @@ export class DeliveryWatch implements Inspector {
 
   /** A destination keeps a batch. */
   applied(receiver: Receiver, attempt: Attempt): void {
+    this.#checkpoints.applied(receiver, attempt);
     if (attempt.replay !== null) return;
     const name = `${receiver.name} keeps ${attempt.from}..${attempt.through}`;
     if (receiver.lost !== null) this.#world.fail(`${name} although it has lost what came before`);
@@ -66,6 +70,11 @@ export class DeliveryWatch implements Inspector {
     else if (receiver.kind === 'none' && receiver.applied.some((earlier) => earlier !== attempt && sameCut(earlier, attempt)))
       this.repeats += 1;
     else this.#world.fail(`${name} after it had all to ${progress.frontier}`);
+  }
+
+  /** A checkpoint has come to a destination. */
+  checkpoint(receiver: Receiver, note: string): void {
+    this.#checkpoints.arrived(receiver, note);
   }
 
   /** What a destination lost for good has to come again. */
@@ -226,7 +235,14 @@ function conditional(receiver: Receiver): boolean {
 }
 
 function sameCut(a: Attempt, b: Attempt): boolean {
-  return a.from === b.from && a.through === b.through && a.id === b.id && a.sha256 === b.sha256 && a.count === b.count;
+  return (
+    a.from === b.from &&
+    a.through === b.through &&
+    a.id === b.id &&
+    a.sha256 === b.sha256 &&
+    a.count === b.count &&
+    a.checkpoint === b.checkpoint
+  );
 }
 
 /** What a destination refused it certainly does not have: only then may its entries be cut in another way. */

@@ -16,6 +16,7 @@ import { treeJobs } from '../../src/tree/grow.ts';
 import { openHeads } from '../../src/tree/publisher.ts';
 import { type KeyUse, makeSigningKey, openSigner, SEED_BYTES } from '../../src/tree/signing-key.ts';
 import type { Chance } from './chance.ts';
+import { type CheckpointWatch, recordedSize } from './checkpoint-check.ts';
 import type { Configuration, DestinationSettings } from './configuration.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { KnownTaken } from './known.ts';
@@ -38,7 +39,7 @@ export const OUT_PATH = '/out/audit.ndjson';
 /** How often a head is published: more often than by default, so that a crash meets more of them. */
 const PUBLISH_MS = 100;
 /** The keys of the simulated log. */
-const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2) };
+export const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2) };
 /** How long a hole in a producer's numbers may stay open. */
 const GAP_AFTER_MS = 1_500;
 
@@ -53,6 +54,7 @@ export interface LifeParts {
   readonly known: KnownTaken;
   readonly watch: LedgerWatch;
   readonly heads: TreeWatch;
+  readonly checkpoints: CheckpointWatch;
   readonly configuration: Configuration;
   readonly naming: Naming;
 }
@@ -107,6 +109,8 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const limitBytes = world.time < plan.safetyMs ? plan.limitBytes : null;
   const ledger = await openEmbeddedLedger(ledgerOptions(plan, limitBytes), ports);
   watch.opened(ledger.size());
+  const recorded = recordedSize(ledger.register.get('tree.head'));
+  if (recorded !== null) parts.checkpoints.started(recorded);
   const identities = await openIdentities({ path: '/data/identities', memtableEntries: plan.memtableEntries }, ledger, ports);
   // Whoever ruined its files knows better.
   if (world.coverage.of('tree lost') === 0)
@@ -118,7 +122,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
   const stop = new AbortController();
   await takeOverFile(parts, intake, named);
-  const running = await startParts({ ...parts, ledger, intake, ports }, named, limitBytes);
+  const running = await startParts({ ...parts, ledger, intake, ports, signed }, named, limitBytes);
   const destinations = running.destinations.parts;
   const retention = watchedRetention({ ...parts, ledger, identities, tree, heads: signed, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();

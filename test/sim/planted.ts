@@ -310,4 +310,33 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     says: /the scrub finds nothing wrong/,
     seed: 10,
   },
+  {
+    name: 'a checkpoint over more than the destination has',
+    file: 'delivery/courier.ts',
+    find: 'if (newest !== null && newest.size <= end) {',
+    replace: 'if (newest !== null) {',
+    says: /got a checkpoint over \d+ entries, and was only given/,
+    seed: 1,
+  },
+  {
+    name: 'a batch that is sent again with another checkpoint',
+    file: 'delivery/apply.ts',
+    find: '...(checkpoint === undefined ? {} : { checkpoint }), ',
+    replace: '',
+    says: /was cut anew/,
+    seed: 1,
+  },
+  {
+    name: 'a checkpoint sent before its head is recorded',
+    file: 'tree/publisher.ts',
+    find: ['    await this.#record({ size, root, checkpoint, complete: true, published: null });', '    this.#publish(checkpoint);'].join(
+      '\n',
+    ),
+    replace: [
+      '    this.#publish(checkpoint);',
+      '    await this.#record({ size, root, checkpoint, complete: true, published: null });',
+    ].join('\n'),
+    says: /entries was sent, and a process starts with one over|entries was published after one over/,
+    seed: 9,
+  },
 ];

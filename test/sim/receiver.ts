@@ -41,6 +41,7 @@ export interface Attempt {
   readonly body: Uint8Array;
   readonly omitted: SinkBatch['omitted'];
   readonly replay: string | null;
+  readonly checkpoint: string | null;
   readonly sentAt: number;
   /** What its sender learnt; `open` for ever when the sender died before. */
   answer: 'open' | 'taken' | 'failed' | 'lost';
@@ -54,6 +55,8 @@ export interface Attempt {
 export interface Inspector {
   sent(receiver: Receiver, attempt: Attempt): void;
   applied(receiver: Receiver, attempt: Attempt): void;
+  /** A checkpoint has come to a destination, in a batch or by itself. */
+  checkpoint(receiver: Receiver, note: string): void;
   /** What a destination had from an index on is lost for good. */
   forgotten(receiver: Receiver, index: number): void;
 }
@@ -76,6 +79,8 @@ export class Receiver {
   next: number | null = null;
   /** The first index that it ever needed. */
   start = 0;
+  /** How far it was ever given entries, whatever it lost since. */
+  reached = 0;
   /** What it keeps, in the order in which it arrived. */
   readonly applied: Attempt[] = [];
   readonly attempts: Attempt[] = [];
@@ -128,6 +133,29 @@ export class Receiver {
     });
   }
 
+  /** One request with a checkpoint and nothing else. It may be lost like any other. */
+  bring(life: Life, note: string, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(new WaybillError('SINK_ANSWER_LOST', `no answer from ${this.name}`));
+      if (signal.aborted) lost();
+      signal.addEventListener('abort', lost);
+      if (this.#chance.hit(this.odds.hangBefore)) return;
+      const rules = this.rules;
+      this.#world.plan(this.#delay(), () => {
+        if (rules !== this.rules) return;
+        const fails = this.down || this.#chance.hit(this.odds.unreachable);
+        if (!fails) this.#inspector.checkpoint(this, note);
+        if (this.#chance.hit(this.odds.hangAfter)) return;
+        const answer = (): void => {
+          signal.removeEventListener('abort', lost);
+          if (fails) reject(new WaybillError('SINK_UNREACHABLE', `${this.name} cannot be reached`));
+          else resolve();
+        };
+        this.#world.plan(this.#delay(), answer, life);
+      });
+    });
+  }
+
   /** The index that it needs next, as it answers when asked. */
   ask(life: Life, signal: AbortSignal): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -160,6 +188,7 @@ export class Receiver {
     if (this.next !== null) return;
     this.start = index;
     this.next = index;
+    this.reached = index;
   }
 
   /** A restore from an older copy: everything from `index` on is gone. */
@@ -233,12 +262,14 @@ export class Receiver {
     if (this.kind === 'position' && attempt.from !== this.next) {
       return new WaybillError('SINK_OUT_OF_TURN', `${this.name} needs ${this.next}, not ${attempt.from}`);
     }
+    this.reached = Math.max(this.reached, attempt.through + 1);
     const known = this.#keys.has(attempt.id);
     this.#keys.add(attempt.id);
     if (known && (this.kind === 'key' || this.kind === 'objects')) return null;
     this.next = Math.max(this.next ?? 0, attempt.through + 1);
     this.applied.push(attempt);
     this.#inspector.applied(this, attempt);
+    if (attempt.checkpoint !== null) this.#inspector.checkpoint(this, attempt.checkpoint);
     return null;
   }
 
@@ -271,6 +302,7 @@ function toAttempt(life: Life, batch: SinkBatch, now: number): Attempt {
     body: new Uint8Array(batch.body),
     omitted: batch.omitted,
     replay: batch.replay ?? null,
+    checkpoint: batch.checkpoint ?? null,
     sentAt: now,
     answer: 'open',
     code: null,

@@ -1,5 +1,6 @@
 import { createEmbeddedLedger } from '../../src/ledger/embedded/create.ts';
 import { Book } from './book.ts';
+import { CheckpointWatch } from './checkpoint-check.ts';
 import { Configuration } from './configuration.ts';
 import { checkGaps, checkRefusals, checkTargets, declaredGone } from './control-check.ts';
 import type { Coverage } from './coverage.ts';
@@ -14,7 +15,7 @@ import { Machine } from './machine.ts';
 import { beginMisfortune, type Reach } from './misfortune.ts';
 import { beginRenamings, Naming } from './naming.ts';
 import { attend, tendClock } from './operators.ts';
-import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline } from './pipeline.ts';
+import { ledgerOptions, OUT_PATH, openLedgerAlone, openPipeline, SIGNERS } from './pipeline.ts';
 import { portsOf } from './process.ts';
 import { PushSource } from './producer.ts';
 import { PullOrigin } from './pull-origin.ts';
@@ -66,6 +67,7 @@ export interface Scene {
   readonly known: KnownTaken;
   readonly ledger: LedgerWatch;
   readonly heads: TreeWatch;
+  readonly checkpoints: CheckpointWatch;
   readonly reach: Reach;
   readonly configuration: Configuration;
   readonly naming: Naming;
@@ -115,9 +117,10 @@ function setScene(world: World, plan: Plan): Scene {
   const disk = new VirtualDisk(world, CALM_DISK);
   const book = new Book();
   const known = new KnownTaken();
-  const delivery = new DeliveryWatch(world, known);
   const ledger = new LedgerWatch(world);
   const heads = new TreeWatch();
+  const checkpoints = new CheckpointWatch(world, heads, SIGNERS.log.verifierKey);
+  const delivery = new DeliveryWatch(world, known, checkpoints);
   const receivers = new Map<string, Receiver>();
   for (const { name, kind, odds, poison } of plan.destinations) {
     if (kind !== 'file') receivers.set(name, new Receiver(world, name, kind, odds, poison, delivery));
@@ -128,7 +131,7 @@ function setScene(world: World, plan: Plan): Scene {
     world,
     [...plan.push, ...plan.pull].map(({ name }) => name),
   );
-  const given = { receivers, origins, known, watch: ledger, heads, configuration, naming };
+  const given = { receivers, origins, known, watch: ledger, heads, checkpoints, configuration, naming };
   const open = (life: Life) => openPipeline({ world, plan, disk, life, ...given });
   const machine = new Machine(world, disk, open);
   const damage = new Damage(world, disk, machine, plan.retain.ageMs !== null || plan.retain.bytes !== null);
@@ -144,7 +147,24 @@ function setScene(world: World, plan: Plan): Scene {
     everyMs: plan.everyMs,
     largeRuns: plan.push.some(({ large }) => large > 0),
   };
-  return { world, plan, disk, book, machine, receivers, origins, producers, delivery, known, ledger, heads, reach, configuration, naming };
+  return {
+    world,
+    plan,
+    disk,
+    book,
+    machine,
+    receivers,
+    origins,
+    producers,
+    delivery,
+    known,
+    ledger,
+    heads,
+    checkpoints,
+    reach,
+    configuration,
+    naming,
+  };
 }
 
 /** `waybill init`, long before anything happens. */
@@ -267,7 +287,7 @@ function complaint({ machine, producers, origins }: Scene): string {
 
 /** Ends the process in order, cuts the power, reads everything back from the disk and compares. */
 async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
-  const { world, plan, disk, book, machine, receivers, delivery, ledger, heads, known, configuration } = scene;
+  const { world, plan, disk, book, machine, receivers, delivery, ledger, heads, checkpoints, known, configuration } = scene;
   await machine.finish();
   const life = world.begin();
   let entries: ReadEntry[] | null = null;
@@ -299,8 +319,12 @@ async function compare(scene: Scene): Promise<readonly ReadEntry[]> {
       gone: declaredGone(destination.name, held),
       size: held.length,
     };
-    if (receiver === undefined) faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));
-    else {
+    if (receiver === undefined) {
+      faults.push(...checkFile(disk, destination.name, OUT_PATH, held, expected));
+      if (expected.controls.length === 1 && expected.controls[0] === 'all')
+        faults.push(...checkpoints.checkFile(disk, OUT_PATH, held.length));
+    }
+    if (receiver !== undefined) {
       const line = delivery.lineOf(receiver);
       faults.push(...checkDestination(receiver, line, held, expected), ...checkGaps(receiver, start, line, held));
     }

@@ -1,5 +1,6 @@
 import type { PartChanges } from '../../src/config/plan-reload.ts';
 import { isWaybillError } from '../../src/contracts/errors.ts';
+import type { Heads } from '../../src/contracts/heads.ts';
 import type { Ledger } from '../../src/contracts/ledger.ts';
 import type { Ports } from '../../src/contracts/ports.ts';
 import type { Sink, SinkContext, SinkTraits } from '../../src/contracts/sink.ts';
@@ -38,6 +39,7 @@ interface LifeWork extends LifeParts {
   readonly ledger: EmbeddedLedger;
   readonly intake: Intake;
   readonly ports: Ports;
+  readonly signed: Heads;
 }
 
 const NOTHING: PartChanges = { kept: [], changed: [], restarted: [], started: [], stopped: [] };
@@ -184,7 +186,7 @@ function destinationKind(work: LifeWork) {
 }
 
 function deliverTo(plan: DestinationPlan, settings: DestinationSettings, work: LifeWork): Destination {
-  const { world, life, known, ledger, intake, ports } = work;
+  const { world, life, known, ledger, intake, ports, signed } = work;
   const { name, control, format, inFlight, timeoutMs, version } = settings;
   const chance = world.chance.fork(version === 0 ? `life/${life.number}/${name}` : `life/${life.number}/${name}/${version}`);
   // Another life may have another configuration: a batch in doubt must keep its cut all the same.
@@ -193,6 +195,7 @@ function deliverTo(plan: DestinationPlan, settings: DestinationSettings, work: L
     target: { text: `place ${settings.target}`, changed: settings.word },
     name,
     origin: ledger.origin,
+    heads: signed,
     ledger: heard(ledger, name, known),
     openSink: openSinkOf(plan, work, batch),
     codec: FORMATS[format],

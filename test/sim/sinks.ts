@@ -18,6 +18,7 @@ export function modelSink(receiver: Receiver, life: Life, batch: SinkTraits['bat
     batch,
     inFlightMax: receiver.kind === 'position' || receiver.kind === 'objects' ? 4 : 1,
     carriesEmpty: receiver.kind !== 'objects',
+    checkpoints: { inBatch: receiver.kind === 'key' || receiver.kind === 'none', everyMs: 50 },
   };
   return {
     type: receiver.kind,
@@ -35,6 +36,7 @@ export function modelSink(receiver: Receiver, life: Life, batch: SinkTraits['bat
           await receiver.send(life, sinkBatch, signal);
           return { through: sinkBatch.through };
         },
+        checkpoint: ({ note }, signal) => receiver.bring(life, note, signal),
         ...(dedupe === 'position' ? { next: ask } : {}),
         close: () => Promise.resolve(),
       });

@@ -72,7 +72,7 @@ export class TreeWatch {
    * product's code.
    */
   compare(entries: readonly ReadEntry[]): string[] {
-    const leaves = entries.map(({ line }) => sha256(LEAF, Buffer.from(line)));
+    const leaves = entries.map(({ line }) => leafOf(line));
     const known = new Map<string, Buffer>();
     const heads = [...this.#roots].flatMap(([size, roots]) => {
       const root = rootOf(leaves, 0, size, known).toString('base64');
@@ -106,8 +106,13 @@ function storedTile(directory: string, peek: (path: string) => Uint8Array | null
   return record.subarray(0, TILE_BYTES);
 }
 
+/** The hash of a leaf, RFC 6962 section 2.1. */
+export function leafOf(entry: string): Buffer {
+  return sha256(LEAF, Buffer.from(entry));
+}
+
 /** MTH of RFC 6962, section 2.1, over the leaves from `from` to `end`. Subtrees are `known` once they were needed. */
-function rootOf(leaves: readonly Buffer[], from: number, end: number, known: Map<string, Buffer>): Buffer {
+export function rootOf(leaves: readonly Buffer[], from: number, end: number, known: Map<string, Buffer>): Buffer {
   const count = end - from;
   if (count === 0) return sha256();
   if (count === 1) return leaves[from] as Buffer;
