@@ -4,7 +4,7 @@ import type { Ports } from '../contracts/ports.ts';
 import type { SourceNote } from '../contracts/source.ts';
 import { PARTITIONS_MAX, type Position } from '../contracts/units.ts';
 import { type FileContent, openContent } from './file-content.ts';
-import { type Candidate, candidateOf, continues, endsBefore, isCopy } from './file-copies.ts';
+import { beginsLike, type Candidate, candidateOf, continues, endsBefore, isCopy } from './file-copies.ts';
 import { findPaths } from './file-glob.ts';
 import { originOf, placeOf, printOf, TAIL_BYTES } from './file-place.ts';
 import { FileTrack, type FoundFile, idOf, placeIn } from './file-track.ts';
@@ -174,13 +174,15 @@ export class FileTracks {
 
   /** True when a track has taken the content. */
   async #assign(file: FoundFile, candidate: Candidate, owner: FileTrack | null, now: number): Promise<boolean> {
-    const tracks = [...this.tracks.values()];
-    for (const track of tracks.filter(mayMove)) {
+    for (const track of this.tracks.values()) {
+      if (!mayMove(track)) continue;
       const fits = track === owner || (await continues(candidate, track)) || (track.cutLooks > 0 && (await endsBefore(candidate, track)));
       if (fits && (await this.#move(track, file, candidate, now))) return true;
     }
-    for (const track of tracks) {
-      if (mayMove(track) || track.id === file.id || !(await isCopy(candidate, track, this.#options.ports.files))) continue;
+    for (const track of this.tracks.values()) {
+      // With thousands of files nothing is waited for here that a look at the first bytes rules out.
+      if (!beginsLike(candidate.sample, track) || mayMove(track) || track.id === file.id) continue;
+      if (!(await isCopy(candidate, track, this.#options.ports.files))) continue;
       this.#copies.set(file.id, { found: file, owner: track });
       this.#options.ports.log.info('a file has what another file has already', {
         source: this.#options.name,

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { TestContext } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { SourceNote } from '../../src/contracts/source.ts';
 import type { Position } from '../../src/contracts/units.ts';
 import { foreignFiles } from '../../src/runtime/files.ts';
@@ -64,7 +64,7 @@ export class FileFollower {
   async idle(): Promise<void> {
     let failed: unknown = null;
     this.#running.catch((error: unknown) => (failed = error));
-    while (this.clock.sleeping() === 0 && failed === null) await setImmediate();
+    while (this.clock.sleeping() === 0 && failed === null) await setTimeout(1);
     if (failed !== null) throw failed;
   }
 
