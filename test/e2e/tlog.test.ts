@@ -16,11 +16,11 @@ import { initWaybill, MAIN, startWaybill, until, type WaybillProcess } from '../
 import { checkEd25519, sha256 } from '../doubles/note-signer.ts';
 import { provedBy } from '../doubles/published-log.ts';
 
-async function made(t: TestContext) {
+async function made(t: TestContext, ledger = '') {
   const directory = mkdtempSync(join(tmpdir(), 'waybill-tlog-'));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const port = await freePort();
-  const yaml = `ledger: { origin: tlog.example/audit, path: ./data }
+  const yaml = `ledger: { origin: tlog.example/audit, path: ./data${ledger} }
 api: { listen: "127.0.0.1:${port}" }
 sources: { app: { type: http, schema: json, id_field: id } }
 `;
@@ -194,4 +194,33 @@ test('an entry is proved with the answer, by its own path and by the command, an
     () => execFileSync(process.execPath, [MAIN, 'prove', '9999', '-c', file, '--out', out], { stdio: ['ignore', 'pipe', 'pipe'] }),
     /ENTRY_UNKNOWN/,
   );
+});
+
+test('what retention removed is proved all the same, and what is there even when the tree is lost', { timeout: 100_000 }, async (t) => {
+  const { directory, file, key, start } = await made(t, ', segment: 1MiB, retain: { bytes: 16MiB }');
+  let running = await start();
+  const beginning = async (): Promise<number> =>
+    ((await (await fetch(`${running.url}/v1/status`)).json()) as { readonly ledger: { readonly beginning: number } }).ledger.beginning;
+  for (let k = 0; (await beginning()) === 0; k++) await send(running, 500 * k, 500);
+  const removed = await fetch(`${running.url}/tlog/tile/entries/000`);
+  assert.deepEqual([removed.status, ((await removed.json()) as { error: { code: string } }).error.code], [410, 'LEDGER_PRUNED']);
+  assert.equal((await bytesOf(running, 'tile/0/000')).length, 8_192);
+  const out = join(directory, 'evidence');
+  const said = execFileSync(process.execPath, [MAIN, 'prove', '3', '-c', file, '--out', out], { encoding: 'utf8' });
+  assert.match(said, /its bytes were removed by retention/);
+  assert.deepEqual(readdirSync(out), ['3.tlog-proof']);
+  assert.equal(await running.end('SIGTERM'), 0, running.log());
+
+  rmSync(join(directory, 'data/tree'), { recursive: true });
+  running = await start();
+  await headOver(running, key, await beginning());
+  const size = await headOver(running, key, (await beginning()) + 300);
+  for (const index of [await beginning(), size - 1]) {
+    const line = await (await fetch(`${running.url}/v1/entries?from=${index}&limit=1`)).text();
+    const proof = await (await fetch(`${running.url}/v1/entries/${index}/proof`)).text();
+    assert.equal(provedBy(proof, Buffer.from(line.slice(`{"index":${index},"entry":`.length, -2)), [key]).index, index);
+  }
+  const lost = await fetch(`${running.url}/v1/entries/3/proof`);
+  assert.deepEqual([lost.status, ((await lost.json()) as { error: { code: string } }).error.code], [410, 'LEDGER_PRUNED']);
+  assert.equal((await fetch(`${running.url}/tlog/tile/0/000`)).status, 410);
 });
