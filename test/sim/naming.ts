@@ -5,6 +5,10 @@ import type { World } from './world.ts';
 /** How many names a source may get beside its first one: later it only gets those again. */
 const NAMES_MAX = 8;
 
+/** How often, and how many times at most, somebody looks whether the process runs. */
+const LOOK_MS = 20;
+const LOOKS_MAX = 50;
+
 /** The part of the operator's file that says what each source is called. It outlives every process. */
 export class Naming {
   readonly #world: World;
@@ -104,10 +108,16 @@ export function beginRenamings({ world, machine, naming, known }: NamingReach): 
     renaming?.catch((error: unknown) => world.tell(`renaming: ${String(error)}`));
   }
 
+  // Best while no process runs: then senders have requests without an answer, which come again under the new name.
+  const whenDown = (looks: number): void => {
+    if (over) return;
+    if (looks === 0 || !machine.up) rename();
+    else world.plan(LOOK_MS, () => whenDown(looks - 1));
+  };
   const again = (): void => {
     world.plan(mean * (0.2 + 1.6 * chance.next()), () => {
       if (over) return;
-      rename();
+      whenDown(chance.hit(0.5) ? LOOKS_MAX : 0);
       again();
     });
   };

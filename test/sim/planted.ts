@@ -267,7 +267,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'intake/sequencer-work.ts',
     find: 'derivedIdentities(given, names.first(source), checked.count, idempotencyKey)',
     replace: 'derivedIdentities(given, source, checked.count, idempotencyKey)',
-    says: /is in the ledger 2 times|was promised at/,
+    says: /is in the ledger 2 times|was promised at|refused the good event/,
     seed: 37,
   },
   {
