@@ -37,7 +37,7 @@ export function readBundle(bundle: Uint8Array, count: number): { readonly starts
   for (let k = 0; k < count; k += 1) {
     const start = at + 2;
     const end = start + (((bundle[at] ?? 0) << 8) | (bundle[at + 1] ?? 0));
-    if (start > bundle.length || end > bundle.length) {
+    if (end > bundle.length) {
       throw new TlogError(`the bundle ends within entry ${k} of ${count}: it has ${bundle.length} bytes`);
     }
     starts[k] = start;

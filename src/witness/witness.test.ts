@@ -177,6 +177,18 @@ describe('a witness', () => {
     await witness.close();
   });
 
+  test('what a write that did not end has left behind never counts', async () => {
+    const world = new World();
+    await world.create();
+    world.stepDisk.put(`${stateFile(DIRECTORY)}.new`, 'x'.repeat(10_000));
+    const witness = await world.open();
+    assert.equal(await signed(witness, 0, 5), 'signed');
+    await witness.close();
+    const again = await world.open();
+    assert.equal(await signed(again, 0, 1), '409 5');
+    await again.close();
+  });
+
   test('a write that fails is for good, and nothing was shown to anybody', async () => {
     for (const broken of ['rename', 'syncDirectory', 'open'] as const) {
       const world = new World();
@@ -186,14 +198,15 @@ describe('a witness', () => {
       await before.close();
       const good = world.disk;
       const fails = (): Promise<never> => Promise.reject(new WaybillError('DISK_FAILED', 'the disk is gone'));
-      world.disk =
-        broken === 'open'
-          ? { ...good, open: (path, mode) => (mode === 'read' ? good.open(path, mode) : fails()) }
-          : { ...good, [broken]: fails };
+      const disk: Disk = { ...good };
+      world.disk = disk;
       const failing = await world.open();
+      Object.assign(disk, { [broken]: fails });
       assert.equal(await signed(failing, 6, 9), 'unavailable', broken);
       const failure = await failing.failed;
       assert.equal(isWaybillError(failure) && failure.code, 'DISK_FAILED');
+      // Also where the disk is there again: nobody knows what it holds.
+      Object.assign(disk, good);
       assert.equal(await signed(failing, 6, 9), 'unavailable', broken);
       await failing.close();
       // Whether the disk has it is only found out by a start.
