@@ -6,9 +6,9 @@ import type { SinkDefinition } from '../contracts/sink.ts';
 import { asIndex, asSize } from '../contracts/units.ts';
 import { isExport, openExport } from '../export/read.ts';
 import { entriesOfLedger } from '../pipeline/old-ledger.ts';
-import type { KeptEntry, KnownHead } from '../pipeline/restore.ts';
+import type { KeptEntry, KnownHead, RestoreOptions } from '../pipeline/restore.ts';
 import type { OpenPorts } from '../runtime/ports.ts';
-import { verifierKeys } from './key-files.ts';
+import { type VerifierKeys, verifierKeys } from './key-files.ts';
 import { adapters } from './load-config.ts';
 import { absolutePath } from './machine.ts';
 import { linesOf } from './restore-lines.ts';
@@ -18,6 +18,8 @@ export interface RestoreSource {
   readonly entries: AsyncIterable<KeptEntry>;
   /** The head that it has itself, signed; `null` where it has none. */
   readonly head: KnownHead | null;
+  /** The head and the keys to go on with, where they are those of this log's own key. */
+  readonly signed: RestoreOptions['signed'];
   /** The destination that it is; `null`: none. */
   readonly destination: string | null;
   /** What the person who restores has to know of it; `null`: nothing. */
@@ -42,10 +44,10 @@ export async function sourceOf(from: string, options: SourceOptions): Promise<Re
   const { config, origin, ports } = options;
   const destination = config.destinations.find(({ name }) => name === from);
   if (destination !== undefined)
-    return { entries: entriesOf(destination, origin, ports), head: null, destination: destination.name, remark: null };
+    return { entries: entriesOf(destination, origin, ports), head: null, signed: null, destination: destination.name, remark: null };
   const path = absolutePath(from);
   if (await isExport(ports.disk, path)) return exportSource(path, options);
-  const plain = { head: null, destination: null, remark: null };
+  const plain = { head: null, signed: null, destination: null, remark: null };
   if ((await ports.disk.length(`${path}/ledger.json`)) !== null) return { entries: entriesOfLedger(path, origin, ports), ...plain };
   if ((await ports.disk.length(path)) !== null && (await ports.disk.list(path)).length === 0)
     return { entries: linesOf(ports.disk, path), ...plain };
@@ -68,8 +70,8 @@ export async function* oneAfterAnother(sources: readonly RestoreSource[]): Async
 }
 
 async function exportSource(path: string, { config, origin, keys, ports }: SourceOptions): Promise<RestoreSource> {
-  const own = keys.length > 0 ? null : await ownKey(config, origin, ports);
-  const trusted = own === null ? keys : [own];
+  const own = await ownKeys(config, origin, ports);
+  const trusted = keys.length > 0 || own === null ? keys : [own.log];
   const given: readonly LogKey[] = trusted.map((verifierKey) => ({ verifierKey, from: asSize(0), through: null }));
   const kept = await openExport(ports.disk, path, given.length === 0 ? null : given);
   if (kept.origin !== origin) throw new WaybillError('EXPORT_FOREIGN', `${path} is an export of ${kept.origin} and not of ${origin}`);
@@ -77,14 +79,19 @@ async function exportSource(path: string, { config, origin, keys, ports }: Sourc
     given.length > 0
       ? null
       : `the key that the checkpoint was checked with came from ${path} itself: compare it with one that you were given`;
-  return { entries: kept.entries(), head: { size: kept.size, root: kept.root }, destination: null, remark };
+  const { size, root, checkpoint } = kept;
+  const head = { size, root, checkpoint, complete: true, published: null };
+  const freshness = own === null ? [] : [{ verifierKey: own.freshness, from: asSize(0), through: null }];
+  // Only whoever has the newest key can go on with it; another one has to be refused at the start, as for any ledger.
+  const signed = own === null || kept.keys.at(-1)?.verifierKey !== own.log ? null : { head, keys: { log: kept.keys, freshness } };
+  return { entries: kept.entries(), head: { size, root }, signed, destination: null, remark };
 }
 
-/** The key of the log that the configuration names, where it is there and of this log. */
-async function ownKey({ ledger }: Config, origin: string, { disk }: OpenPorts): Promise<string | null> {
+/** The keys that the configuration names, where they are there and of this log. */
+async function ownKeys({ ledger }: Config, origin: string, { disk }: OpenPorts): Promise<VerifierKeys | null> {
   if (ledger.origin !== origin) return null;
   try {
-    return (await verifierKeys(ledger, disk)).log;
+    return await verifierKeys(ledger, disk);
   } catch (error) {
     if (isWaybillError(error) && error.code === 'KEYS_MISSING') return null;
     throw error;

@@ -80,9 +80,10 @@ async function restore(
   for (const word of from) sources.push(await sourceOf(word, { config, origin: continues ?? origin, keys: key, ports }));
   const heads = [...sources.map((source) => source.head), head ?? null].filter((known) => known !== null);
   // A log of another name is new to every destination.
+  const signed = continues === null ? (sources.findLast((source) => source.signed !== null)?.signed ?? null) : null;
   const destination = continues === null ? (sources.at(-1)?.destination ?? null) : null;
   const common = { origin, into: place, segmentBytes, reservedBytes, onProgress };
-  const restored = await restoreLedger({ ...common, heads, continues, destination, entries: oneAfterAnother(sources) }, ports);
+  const restored = await restoreLedger({ ...common, heads, continues, signed, destination, entries: oneAfterAnother(sources) }, ports);
   return { ...restored, continues, destination, remarks: sources.flatMap(({ remark }) => remark ?? []) };
 }
 

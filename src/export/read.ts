@@ -24,6 +24,10 @@ export interface OpenExport {
   readonly root: string;
   /** The first entry that it holds. */
   readonly begin: number;
+  /** The signed head, the whole note. */
+  readonly checkpoint: string;
+  /** The keys of the log as the export names them, the oldest first. */
+  readonly keys: readonly LogKey[];
   /** The entries from `begin` on, in their order, as the bundles have them: whoever takes them checks them against `root`. */
   entries(): AsyncIterable<ExportedEntry>;
 }
@@ -44,9 +48,12 @@ export async function openExport(disk: Disk, path: string, keys: readonly LogKey
   const { origin, begin } = about;
   const note = await folder.read(NAMES.checkpoint);
   if (note === null) throw new WaybillError('EXPORT_DAMAGED', `${path} has no checkpoint: its export was never finished`);
-  const trusted = keys ?? (await folder.keys());
+  const named = await folder.keys();
+  const trusted = keys ?? named;
   const head = worded(`${path}/${NAMES.checkpoint}`, () => openCheckpoint(note, origin, rangedKeys(trusted)));
-  return { origin, begin, size: head.size, root: encodeHash(head.root), entries: () => entriesOf(folder, begin, head.size) };
+  const checkpoint = Buffer.from(note).toString('utf8');
+  const root = encodeHash(head.root);
+  return { origin, begin, size: head.size, root, checkpoint, keys: named, entries: () => entriesOf(folder, begin, head.size) };
 }
 
 async function* entriesOf(folder: ExportFolder, begin: number, size: number): AsyncGenerator<ExportedEntry> {

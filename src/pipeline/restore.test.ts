@@ -5,10 +5,11 @@ import { OPTIONS, portsOf } from '../../test/conformance/small-ledger.ts';
 import { StepDisk } from '../../test/crash/step-disk.ts';
 import { createChance } from '../../test/sim/chance.ts';
 import { isWaybillError } from '../contracts/errors.ts';
-import { asIndex } from '../contracts/units.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
 import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
 import { sha256 } from '../tree/grow.ts';
+import { readHead, readKeys } from '../tree/head-register.ts';
 import { type KeptEntry, type KnownHead, type RestoreOptions, restoreLedger } from './restore.ts';
 
 /** The texts of `count` entries of three sources, as a ledger writes them. */
@@ -48,6 +49,7 @@ function optionsFor(texts: readonly string[], head: KnownHead | null = null): Re
     entries: kept(texts),
     heads: head === null ? [] : [head],
     continues: null,
+    signed: null,
     destination: 'archive',
     onProgress: () => undefined,
   };
@@ -134,6 +136,21 @@ describe('a ledger that is restored', () => {
     await assert.rejects(restoreLedger(optionsFor(changed, head), ports), { code: 'RESTORE_MISMATCH' });
     await assert.rejects(restoreLedger(optionsFor(texts.slice(0, 1_400), head), ports), { code: 'RESTORE_INCOMPLETE' });
     assert.equal((await restoreLedger(optionsFor(texts, head), ports)).size, 1_500);
+  });
+
+  test('goes on from the head and the keys that are known', async () => {
+    const ports = portsOf(new StepDisk(createChance(1, 'restore')).start());
+    const head = { size: 700, root: rootOf(texts.slice(0, 700)), checkpoint: 'a note', complete: true, published: null };
+    const ranges = [
+      { verifierKey: 'old', from: asSize(0), through: asSize(500) },
+      { verifierKey: 'new', from: asSize(500), through: null },
+    ];
+    const signed = { head, keys: { log: ranges, freshness: [{ verifierKey: 'fresh', from: asSize(0), through: null }] } };
+    await restoreLedger({ ...optionsFor(texts), signed }, ports);
+    const ledger = await openEmbeddedLedger(OPTIONS, ports);
+    assert.deepEqual(readHead(ledger.register), head);
+    assert.deepEqual(readKeys(ledger.register), signed.keys);
+    await ledger.close();
   });
 
   test('goes on under another name when its end is lost, and says what was', async () => {

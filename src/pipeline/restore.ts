@@ -16,6 +16,7 @@ import { openEmbeddedLedger } from '../ledger/embedded/embedded.ts';
 import type { Edge } from '../tlog/edge.ts';
 import { EMPTY_EDGE, growEdge, rootHash } from '../tlog/edge.ts';
 import { sha256 } from '../tree/grow.ts';
+import { type HeadRecord, type KeyRanges, recordHead, recordKeys } from '../tree/head-register.ts';
 import { envelopeAt } from './restore-envelope.ts';
 
 /** An entry as a destination holds it. */
@@ -45,6 +46,8 @@ export interface RestoreOptions {
    * own, and its first own entry says so. A known head beyond the entries is then what was lost, and no fault. `null`: it is the same log.
    */
   readonly continues: string | null;
+  /** The signed head and the keys that the log had: they go on. `null`: none are known, and the first head is signed as in a new log. */
+  readonly signed: { readonly head: HeadRecord; readonly keys: KeyRanges } | null;
   /** The destination that holds the entries and goes on where they end; `null`: none. */
   readonly destination: string | null;
   readonly onProgress: (entries: number) => void;
@@ -80,6 +83,10 @@ export async function restoreLedger(options: RestoreOptions, ports: Pick<Ports, 
   let restored: Restored;
   try {
     restored = await fill(ledger, options, ports);
+    if (options.signed !== null) {
+      await recordKeys(ledger.register, options.signed.keys);
+      await recordHead(ledger.register, options.signed.head);
+    }
     if (options.destination !== null) {
       const began = { type: 'began', v: 1, cursor: asIndex(restored.size), at: ports.clock.now() } as const;
       await ledger.journal.append(journalKey(options.destination), recordsText(1, [began]));

@@ -60,7 +60,17 @@ async function restoreOnce(scene: RestoreScene, chance: Chance, killed: boolean)
     };
   }
   const { origin, segmentBytes, reservedBytes } = ledgerOptions(plan);
-  const options = { origin, into: LEDGER_PATH, segmentBytes, reservedBytes, heads: [], continues: null, destination, onProgress: () => {} };
+  const options = {
+    origin,
+    into: LEDGER_PATH,
+    segmentBytes,
+    reservedBytes,
+    heads: [],
+    continues: null,
+    signed: null,
+    destination,
+    onProgress: () => {},
+  };
   const restore = async (): Promise<void> => {
     try {
       const ports = portsOf(world, life, disk);
