@@ -7,6 +7,7 @@ import { freePort } from '../../src/cli/machine.ts';
 import { startHttpReceiver } from '../conformance/http-receiver.ts';
 import { linesOf as linesOfObject } from '../conformance/s3-peer.ts';
 import { readWebhook } from '../conformance/webhook-receiver.ts';
+import { checkCheckpoints } from './checkpoints.ts';
 import { allEntries, checkLedger, linesOf, sameLines, status } from './entries.ts';
 import { initWaybill, startWaybill, until, type WaybillProcess } from './process.ts';
 import { startProducer } from './producer.ts';
@@ -89,5 +90,13 @@ destinations:
     entries,
     'the webhooks',
   );
+  const keys = `${directory}/keys`;
+  await until('the webhooks to bring a checkpoint over everything', () => {
+    const came = receiver.checkpoints().map((note) => ({ note, held: entries.length }));
+    return checkCheckpoints(keys, came, entries, 'the webhooks') >= size;
+  });
+  const kept = store.versions.filter(({ key }) => key.startsWith('checkpoint'));
+  const inStore = kept.map(({ body }) => ({ note: body.toString(), held: entries.length }));
+  assert.ok(checkCheckpoints(keys, inStore, entries, 'the store') > 0, 'the store has checkpoints');
   assert.ok(repeats > 0, 'answers were lost');
 });

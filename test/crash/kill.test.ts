@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { test } from 'node:test';
 import { freePort } from '../../src/cli/machine.ts';
+import { checkCheckpoints } from './checkpoints.ts';
 import { allEntries, checkLedger, linesOf, sameLines, status } from './entries.ts';
 import { initWaybill, startWaybill, until, type WaybillProcess } from './process.ts';
 import { startProducer } from './producer.ts';
@@ -50,10 +51,18 @@ destinations:
     assert.deepEqual(receiver.faults, []);
     sameLines(receiver.lines, entries, 'the HTTP destination');
     sameLines(linesOf(readFileSync(archive, 'utf8')), entries, 'the file');
+    const newest = (): number => checkCheckpoints(`${directory}/keys`, receiver.checkpoints, entries, 'http');
+    await until('the HTTP destination to have a checkpoint over everything', () => newest() >= size);
+    const beside = (): number => {
+      const note = readFileSync(`${archive}.checkpoint`, 'utf8');
+      return checkCheckpoints(`${directory}/keys`, [{ note, held: entries.length }], entries, 'the file');
+    };
+    await until('the file to have one', () => beside() >= size);
     console.log(
       `kill -9 × ${ROUNDS}: ${entries.length} entries, ${producer.acknowledged.length} acknowledged events, 0 lost, ` +
         `${producer.repeats} sends repeated by the producer, ` +
-        `${receiver.repeats} batches in doubt repeated to http with the same bytes, 0 to the file`,
+        `${receiver.repeats} batches in doubt repeated to http with the same bytes, 0 to the file; ` +
+        `${receiver.checkpoints.length} checkpoints verified`,
     );
   } finally {
     producer.abandon();
