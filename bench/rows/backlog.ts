@@ -2,6 +2,7 @@ import { cpuSeconds, rssMb } from '../figures.ts';
 import { type LoadFigures, receiverFigures, runLoad, startReceiver, until } from '../processes.ts';
 import { startWaybill } from '../waybill.ts';
 import { type ThroughFigures, WARM_EVENTS } from './through.ts';
+import { measureVerify, type VerifyFigures } from './verify.ts';
 
 /** Rows 4, 6 and 7, which share a ledger that already holds many entries. */
 export interface BacklogFigures {
@@ -11,6 +12,8 @@ export interface BacklogFigures {
   readonly random: ThroughFigures;
   /** Row 6: events a second from disk to one new destination. */
   readonly replayPerSecond: number;
+  /** Row 6, its other half: the ledger verified, every entry against its signed heads. */
+  readonly verify: VerifyFigures;
   /** Row 7: memory with the backlog in front of a dead destination, and the time from start to accepting after SIGKILL. */
   readonly rssMb: number;
   readonly startSeconds: number;
@@ -30,9 +33,10 @@ export async function runBacklog(options: BacklogOptions): Promise<BacklogFigure
   const { rss } = await fill(options);
   const startSeconds = await measureStart(options);
   const replayPerSecond = await replay(options);
+  const verify = await measureVerify(['ledger', '-c', `${options.directory}/waybill.yaml`]);
   const ordered = await onTop(options, 'ordered');
   const random = await onTop(options, 'random');
-  return { entries: options.backlog, ordered, random, replayPerSecond, rssMb: rss, startSeconds };
+  return { entries: options.backlog, ordered, random, replayPerSecond, verify, rssMb: rss, startSeconds };
 }
 
 const DEAD = { dead: `{ type: http, url: 'http://127.0.0.1:1/in', start: beginning }` };
