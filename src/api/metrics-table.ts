@@ -105,6 +105,13 @@ export const READ: readonly ReadMetric[] = [
   ofProcess('waybill_head_fault', '1 while no newer head can be published.', ({ status }) =>
     status.ledger.heads ? Number(status.ledger.heads.fault !== null) : null,
   ),
+  ofWitnesses(
+    'gauge',
+    'waybill_witness_size',
+    'Over how many entries the head was that the witness signed last; absent before the first.',
+    'size',
+  ),
+  ofWitnesses('counter', 'waybill_witness_failures_total', 'How often the witness did not sign since the start.', 'failures'),
   ofProcess('waybill_refused_bytes', 'Bytes of kept events that could not become entries.', ({ status }) => status.refused_bytes),
   ofProcess('waybill_reload_failed', '1 while the last reload of the configuration failed; absent before the first.', ({ status }) =>
     status.reload ? Number(!status.reload.ok) : null,
@@ -214,6 +221,15 @@ function ofProcess(name: string, help: string, value: (facts: MetricFacts) => nu
     return known === null || known === undefined ? [] : [[{}, known]];
   };
   return { kind: 'gauge', name, help, labelNames: [], values };
+}
+
+function ofWitnesses(kind: ReadMetric['kind'], name: string, help: string, field: 'size' | 'failures'): ReadMetric {
+  const values: ReadMetric['values'] = ({ status }) =>
+    (status.ledger.heads?.witnesses ?? []).flatMap((view) => {
+      const value = view[field];
+      return value === null ? [] : [[{ witness: view.name }, value] as const];
+    });
+  return { kind, name, help, labelNames: ['witness'], values };
 }
 
 function ofSources(

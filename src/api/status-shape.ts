@@ -121,6 +121,17 @@ const ledger = z.object({
         )
         .describe('The keys that ever signed heads of this log, the newest last.'),
       freshness_key: z.string().describe('The public key that says with the time that a head is still the newest.'),
+      witnesses: z
+        .array(
+          z.object({
+            name: z.string().describe('What it is called in the configuration.'),
+            required: z.boolean().describe('Whether no head is published without it.'),
+            size: whole('Over how many entries the head was that it signed last since the start.').nullable(),
+            fault: failure.nullable().describe('Why it did not sign the last one.'),
+            failures: whole('How often it did not sign since the start.'),
+          }),
+        )
+        .describe('Who is asked to sign heads too.'),
       fault: failure.nullable().describe('Why there is no newer one.'),
     })
     .describe('The heads of the tree that were signed.'),

@@ -21,6 +21,7 @@ export interface DestinationView {
     readonly size: number | null;
     readonly at: number | null;
     readonly fault: { readonly code: string } | null;
+    readonly witnesses?: readonly { readonly name: string; readonly size: number | null; readonly failures: number }[];
   } | null;
   /** What is set aside. */
   readonly quarantine?: readonly { readonly from: number; readonly through: number }[];
@@ -50,6 +51,7 @@ export interface LedgerView {
   readonly heads?: {
     readonly published: { readonly size: number; readonly at: string } | null;
     readonly fault: { readonly code: string } | null;
+    readonly witnesses: readonly { readonly name: string; readonly size: number | null; readonly failures: number }[];
   };
   readonly retention?: { readonly held_by: { readonly kind: string; readonly name: string } | null };
 }

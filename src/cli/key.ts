@@ -8,7 +8,10 @@ import type { Terminal } from './terminal.ts';
 
 /** `waybill key`: the keys of the log. */
 export function addKey(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  const key = program.command('key').description('the keys that sign the heads of the log');
+  const key = program
+    .command('key')
+    .description('the keys that sign the heads of the log')
+    .addHelpText('after', '\nExamples:\n  $ waybill key show');
   withCommonOptions(key.command('show').description('show the verifier keys, which whoever checks the log needs'), [
     'waybill key show',
     'waybill key show --json',

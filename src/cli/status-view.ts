@@ -31,6 +31,16 @@ const view = z.looseObject({
       .looseObject({
         published: z.looseObject({ size: z.int(), root: z.string(), at: z.string() }).nullable(),
         keys: z.array(z.looseObject({ verifier_key: z.string() })),
+        witnesses: z
+          .array(
+            z.looseObject({
+              name: z.string(),
+              required: z.boolean(),
+              size: z.int().nullable(),
+              fault: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
+            }),
+          )
+          .default([]),
         fault: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullable(),
       })
       .nullish(),

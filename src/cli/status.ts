@@ -85,6 +85,11 @@ function headLines({ head, heads, tree }: StatusView['ledger']): string[] {
         : []),
     ...(key === undefined ? [] : [`verifier key: ${key}`]),
     ...(tree?.fault ? [`THE TREE WAITS, and new heads with it: ${tree.fault.code}: ${tree.fault.message}`] : []),
+    ...(heads?.witnesses ?? []).map(
+      ({ name, required, size, fault }) =>
+        `witness ${name}${required ? ' (required)' : ''}: ${size === null ? 'signed nothing yet' : `signed to ${countText(size)}`}` +
+        (fault === null ? '' : `; ${fault.code}: ${fault.message}`),
+    ),
     ...(heads?.fault ? [`NO NEWER HEAD: ${heads.fault.code}: ${heads.fault.message}`, `  ${heads.fault.action}`] : []),
   ];
 }

@@ -32,6 +32,9 @@ export interface LedgerConfig {
   readonly keys: KeysConfig;
   /** How long there is no other signed head after one, while entries come in. */
   readonly publishMs: number;
+  readonly witnesses: readonly WitnessConfig[];
+  /** How many of all witnesses have to sign before a head is published, beside those that are required. */
+  readonly witnessQuorum: number;
   /** How many bytes the ledger may use; `null`: what the disk has. */
   readonly limitBytes: number | null;
   readonly segmentBytes: number;
@@ -48,6 +51,17 @@ export interface LedgerConfig {
 export type KeysConfig =
   | { readonly from: 'directory'; readonly path: string }
   | { readonly from: 'configuration'; readonly log: string; readonly freshness: string };
+
+/** A witness: who signs heads that continue what it saw before. */
+export interface WitnessConfig {
+  readonly name: string;
+  /** As C2SP signed-note writes it. */
+  readonly verifierKey: string;
+  readonly url: string;
+  /** Whether no head is published without it. */
+  readonly required: boolean;
+  readonly timeoutMs: number;
+}
 
 /** Where the API listens, and who may do what. */
 export interface ApiConfig {

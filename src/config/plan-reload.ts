@@ -32,6 +32,7 @@ const LEDGER_FIXED = [
   ['path', 'path', 'stop the process, move the directory, and start it again'],
   ['segmentBytes', 'segment', 'restart the process to change it'],
   ['publishMs', 'publish', 'restart the process to change it'],
+  ['witnessQuorum', 'witness_quorum', 'restart the process to change it'],
   ['reservedBytes', 'reserve', 'restart the process to change it'],
 ] as const;
 
@@ -43,7 +44,9 @@ export function planReload(old: Config, next: Config, isPushed: (type: string) =
   return {
     refused: [
       ...LEDGER_FIXED.filter(([key]) => old.ledger[key] !== next.ledger[key]).map(([, key, why]) => `ledger.${key} cannot change: ${why}`),
-      ...(isDeepStrictEqual(old.ledger.keys, next.ledger.keys) ? [] : ['ledger.keys cannot change: restart the process to change it']),
+      ...(['keys', 'witnesses'] as const)
+        .filter((key) => !isDeepStrictEqual(old.ledger[key], next.ledger[key]))
+        .map((key) => `ledger.${key} cannot change: restart the process to change it`),
       ...renamed(old, next),
       ...moded(old, next),
       ...(old.tracesEndpoint === next.tracesEndpoint

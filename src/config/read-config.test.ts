@@ -104,6 +104,8 @@ function faultsAfter(find: string, replace: string): string[] {
   return reading.ok ? [] : reading.faults.map(faultText);
 }
 
+const WITNESS = `{ name: w, vkey: "w.example+0a1b2c3d+${'A'.repeat(44)}", url: http://127.0.0.1:1 }`;
+
 describe('a configuration', () => {
   test('that is right has every value, default, unit and path filled in', () => {
     const reading = read(GOOD);
@@ -116,6 +118,8 @@ describe('a configuration', () => {
         path: '/etc/acme/data',
         keys: { from: 'directory', path: '/etc/acme/keys' },
         publishMs: 250,
+        witnesses: [],
+        witnessQuorum: 0,
         limitBytes: 2_147_483_648,
         segmentBytes: 67_108_864,
         reservedBytes: 4_194_304,
@@ -228,6 +232,9 @@ describe('a configuration', () => {
     ['max_lag: 7d', 'max_lag: much', /max_lag: expected a duration such as 7d, or a size such as 50GiB/],
     ['max_lag: 7d', 'max_lag: 1KiB', /max_lag: too small: at least 1m or 1MiB/],
     ['limit: 2GiB', 'limit: 2GiB\n  keys: ./data/keys', /ledger\.keys: \/etc\/acme\/data\/keys is inside ledger\.path/],
+    ['limit: 2GiB', 'limit: 2GiB\n  witness_quorum: 1', /ledger\.witness_quorum: more than there are witnesses: 0/],
+    ['limit: 2GiB', `limit: 2GiB\n  witnesses: [${WITNESS}, ${WITNESS}]`, /ledger\.witnesses\.1: w is there already/],
+    ['limit: 2GiB', `limit: 2GiB\n  witnesses: [${WITNESS.replace('+0a', '-0a')}]`, /vkey: expected a verifier key/],
     ['limit: 2GiB', 'limit: 2GiB\n  keys: { log: x }', /ledger\.keys: expected a directory, or the keys `log` and `freshness`/],
     ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],
     ['acme.example/audit', 'https://acme.example/audit', /ledger\.origin: expected a URL without a scheme/],

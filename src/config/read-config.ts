@@ -78,6 +78,8 @@ class Reading {
         path: ledger.path,
         keys: this.#keys(ledger.keys),
         publishMs: ledger.publish,
+        witnesses: ledger.witnesses.map(({ vkey, timeout, ...witness }) => ({ ...witness, verifierKey: vkey, timeoutMs: timeout })),
+        witnessQuorum: ledger.witness_quorum,
         limitBytes: ledger.limit ?? null,
         segmentBytes: ledger.segment,
         reservedBytes: ledger.reserve,

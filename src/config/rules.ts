@@ -25,6 +25,7 @@ export interface NamedPaths {
 export function ruleFaults(config: Config, adapters: Adapters, paths: NamedPaths): PathFault[] {
   return [
     ...ledgerFaults(config),
+    ...witnessFaults(config),
     ...apiFaults(config),
     ...config.sources.flatMap((source) => sourceFaults(source, adapters)),
     ...config.destinations.flatMap((destination) => destinationFaults(destination, adapters)),
@@ -65,6 +66,15 @@ function ledgerFaults({ ledger, destinations }: Config): PathFault[] {
     ...faults,
     ...useless.map(({ name }) => fault(['destinations', name, 'max_lag'], 'has no effect: without ledger.retain nothing is ever removed')),
   ];
+}
+
+function witnessFaults({ ledger: { witnesses, witnessQuorum } }: Config): PathFault[] {
+  const twice = witnesses.flatMap((witness, place) => {
+    const other = witnesses.slice(0, place).find(({ name, verifierKey }) => name === witness.name || verifierKey === witness.verifierKey);
+    return other === undefined ? [] : [fault(['ledger', 'witnesses', place], `${other.name} is there already, by name or by key`)];
+  });
+  if (witnessQuorum <= witnesses.length) return twice;
+  return [...twice, fault(['ledger', 'witness_quorum'], `more than there are witnesses: ${witnesses.length}`)];
 }
 
 function sourceFaults(source: Config['sources'][number], adapters: Adapters): PathFault[] {

@@ -29,6 +29,28 @@ const ledger = z
     publish: duration(100, 1_000)
       .prefault('250ms')
       .describe('How often there is a new signed head while entries come in. Nobody waits for it.'),
+    witnesses: z
+      .array(
+        z.strictObject({
+          name: name.describe('What it is called here.'),
+          vkey: z
+            .string()
+            .regex(/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$/, 'expected a verifier key: name+number+key')
+            .describe('Its verifier key, of type 4 (`cosignature/v1`).'),
+          url: z
+            .string()
+            .regex(/^https?:\/\/[^\s@?#]+$/, 'expected an address that begins with http:// or https://')
+            .describe('Its address.'),
+          required: z.boolean().default(false).describe('Whether no head is published without it.'),
+          timeout: duration(50, 60_000).prefault('1s').describe('How long it may take to answer.'),
+        }),
+      )
+      .max(16)
+      .default([])
+      .describe(
+        'Witnesses of C2SP tlog-witness, such as `waybill witness` on another host, which sign only what continues what they saw before.',
+      ),
+    witness_quorum: count(0, 16).prefault(0).describe('How many of all witnesses have to sign before a head is published.'),
     limit: size(16 * 1_048_576)
       .optional()
       .describe('How much disk the ledger may use. Senders are answered with 503 when it is reached. Absent: what the disk has.'),

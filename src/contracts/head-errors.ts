@@ -33,4 +33,27 @@ export const HEAD_CODES = {
     means: 'The key of the log could not be reached, so there are no newer heads. Events are accepted and delivered as before.',
     action: 'Look at what keeps the key; signing is tried again by itself.',
   },
+  WITNESS_UNREACHABLE: {
+    remedy: 'retry',
+    means: 'A witness of the log could not be reached, or did not answer in its time.',
+    action: 'Nothing to do if it comes back: it is asked again by itself.',
+  },
+  WITNESS_REFUSED: {
+    remedy: 'halt',
+    means: 'A witness refused to sign, or its answer is no cosignature of the key that the configuration has for it.',
+    action:
+      'Give the witness the verifier key of this log (`waybill key show`), and correct its `url` and `vkey`; it is asked again by itself.',
+  },
+  HEAD_UNWITNESSED: {
+    remedy: 'retry',
+    means: 'Witnesses that have to sign have not, so there are no newer heads. Events are accepted and delivered as before.',
+    action: 'Repair the witnesses that `waybill status` names, or take `required` from them and restart.',
+  },
+  WITNESS_CONFLICT: {
+    remedy: 'halt',
+    means: 'A witness has signed a head of this log that the tree here does not continue: there are two histories of one log.',
+    action:
+      'No more heads are published. Keep both, and find out which one is right: two processes with one key, or an older copy of the ' +
+      'ledger that was started. `waybill restore` rebuilds the one that has more. Only if the witness is wrong, take it out and restart.',
+  },
 } as const satisfies Record<string, CodeFacts>;

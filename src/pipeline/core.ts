@@ -8,6 +8,7 @@ import { type OpenIdentities, openIdentities } from '../ledger/identities/identi
 import type { OpenPorts } from '../runtime/ports.ts';
 import { openTree, type Tree } from '../tree/follower.ts';
 import { type OpenHeads, openHeads } from '../tree/publisher.ts';
+import { Witnesses } from '../tree/witnesses.ts';
 import { keyStoreOf } from './keys.ts';
 import { receivedAt } from './start-index.ts';
 import type { Watchdog } from './watchdog.ts';
@@ -51,6 +52,7 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
     signers,
     ports,
     publishMs: config.ledger.publishMs,
+    witnesses: new Witnesses({ witnesses: config.ledger.witnesses, quorum: config.ledger.witnessQuorum }, tree, ports),
     onPublished: (head, before) => void observePublished(head, before, ledger, ports),
   });
   opened.push(() => heads.close());

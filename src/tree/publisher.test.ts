@@ -4,10 +4,12 @@ import { GrownTree } from '../../test/doubles/grown-tree.ts';
 import { ListLog, ManualClock, settle } from '../../test/doubles/manual-ports.ts';
 import type { WaybillError } from '../contracts/errors.ts';
 import type { Signer } from '../contracts/heads.ts';
+import type { Http } from '../contracts/ports.ts';
 import { asSize } from '../contracts/units.ts';
 import { headOf, verifyHead } from './head-note.ts';
 import { type OpenHeads, openHeads } from './publisher.ts';
 import { makeSigningKey, openSigner } from './signing-key.ts';
+import { Witnesses } from './witnesses.ts';
 
 const ORIGIN = 'test.example/log';
 
@@ -17,6 +19,11 @@ function signersOf(number = 1): { readonly log: Signer; readonly freshness: Sign
     openSigner(makeSigningKey(ORIGIN, use, Buffer.alloc(32, seed)), { origin: ORIGIN, use, place: 'the test' });
   return { log: one('log', number), freshness: one('freshness', number + 100) };
 }
+
+const NO_HTTP: Http = {
+  send: () => Promise.reject(new Error('nobody is asked')),
+  reach: () => Promise.reject(new Error('nobody is asked')),
+};
 
 /** Heads of a tree that grows by hand, under a clock that moves by hand. */
 async function open(t: TestContext, grown: GrownTree, signers = signersOf()) {
@@ -28,6 +35,7 @@ async function open(t: TestContext, grown: GrownTree, signers = signersOf()) {
     signers,
     ports: { clock, log },
     publishMs: 250,
+    witnesses: new Witnesses({ witnesses: [], quorum: 0 }, grown.tree, { clock, log, http: NO_HTTP }),
   });
   let open_ = true;
   const close = async (): Promise<void> => {

@@ -8,6 +8,7 @@ import { HeadBoard } from './head-board.ts';
 import { freshAt, headOf, noteOf, signHead, verifyHead, withLines } from './head-note.ts';
 import { type HeadRecord, type KeyRanges, readHead, readKeys, recordHead, recordKeys } from './head-register.ts';
 import type { LogSigners } from './key-store.ts';
+import type { Witnesses, WitnessStatus } from './witnesses.ts';
 
 /** How long nothing may be new before the newest head is made fresh. */
 const FRESH_MS = 60_000;
@@ -26,6 +27,7 @@ export interface HeadsOptions {
   readonly ports: Pick<Ports, 'clock' | 'log'>;
   /** How long there is no other head after one, while entries come in. */
   readonly publishMs: number;
+  readonly witnesses: Witnesses;
   /** Is told of every head with entries that were under none before. */
   readonly onPublished?: (head: PublishedHead, before: PublishedHead | null) => void;
 }
@@ -35,6 +37,7 @@ export interface HeadsStatus {
   readonly published: { readonly size: number; readonly root: string; readonly at: string } | null;
   readonly keys: readonly { readonly verifier_key: string; readonly from: number; readonly through: number | null }[];
   readonly freshness_key: string;
+  readonly witnesses: readonly WitnessStatus[];
   /** Why there is no newer head; `null` while all is well. */
   readonly fault: { readonly code: string; readonly message: string; readonly action: string } | null;
 }
@@ -54,7 +57,7 @@ export interface OpenHeads extends Heads {
  * `KEY_FOREIGN`. A tree that has not got as far as the recorded head is compared with it as soon as it has, before anything is signed.
  */
 export async function openHeads(options: HeadsOptions): Promise<OpenHeads> {
-  const { ledger, tree, signers } = options;
+  const { ledger, tree, signers, witnesses, ports } = options;
   const recorded = readHead(ledger.register);
   if (recorded !== null && recorded.size > ledger.size()) {
     throw new WaybillError('LEDGER_REWOUND', `a head over ${recorded.size} entries was signed, and the ledger has ${ledger.size()}`);
@@ -63,6 +66,11 @@ export async function openHeads(options: HeadsOptions): Promise<OpenHeads> {
   if (recorded !== null) {
     verifyRecorded(recorded, ranges);
     if (tree.size() >= recorded.size) await compare(recorded, tree);
+  }
+  if (witnesses.any) {
+    const nothing = { origin: ledger.origin, size: 0, root: await tree.root(asSize(0)) };
+    const shown = recorded?.checkpoint ?? (await signHead(nothing, { ...signers, log: [signers.log] }, ports.clock.now()));
+    await witnesses.refuseRewound(shown, ledger.size(), tree.size() >= (recorded?.size ?? 0));
   }
   return new Publisher(options, recorded, ranges);
 }
@@ -114,6 +122,7 @@ class Publisher implements OpenHeads {
       published: head === null ? null : { size: head.size, root: head.root, at: new Date(head.at).toISOString() },
       keys: this.#ranges.log.map(({ verifierKey, from, through }) => ({ verifier_key: verifierKey, from, through })),
       freshness_key: this.#options.signers.freshness.verifierKey,
+      witnesses: this.#options.witnesses.status(),
       fault: fault === null ? null : { code: fault.code, message: fault.message, action: fault.action },
     };
   }
@@ -165,8 +174,10 @@ class Publisher implements OpenHeads {
       this.#fault = null;
       return true;
     } catch (error) {
-      if (!isWaybillError(error) || error.remedy !== 'retry') throw error;
+      if (!isWaybillError(error) || (error.remedy !== 'retry' && error.code !== 'WITNESS_CONFLICT')) throw error;
       const { code, message } = error;
+      // Two histories: whatever is published from here on could be the wrong one.
+      if (code === 'WITNESS_CONFLICT') this.#closing = true;
       if (this.#fault?.code !== code) this.#options.ports.log.warn('no newer head can be published', { code, message });
       this.#fault = error;
       return false;
@@ -174,15 +185,25 @@ class Publisher implements OpenHeads {
   }
 
   async #turn(): Promise<void> {
-    const { ledger, tree, signers, ports } = this.#options;
+    const { ledger, tree, signers, witnesses, ports } = this.#options;
     const size = tree.size();
     const root = await tree.root(size);
     const unsigned = { origin: ledger.origin, size, root };
     const fresh = await signHead(unsigned, { log: [signers.log], freshness: signers.freshness }, ports.clock.now());
     const before = this.#signed;
     const checkpoint = before?.size === size ? withLines(before.checkpoint, noteOf(fresh).signatures) : fresh;
-    await this.#record({ size, root, checkpoint, complete: true, published: null });
-    this.#publish(checkpoint);
+    if (!witnesses.any) {
+      await this.#record({ size, root, checkpoint, complete: true, published: null });
+      return this.#publish(checkpoint);
+    }
+    // It leaves this process now, so it is recorded before.
+    const published = this.#board.published()?.checkpoint ?? null;
+    await this.#record({ size, root, checkpoint, complete: false, published });
+    const cosigned = await witnesses.cosign(checkpoint);
+    const complete = cosigned.missing === null;
+    await this.#record({ size, root, checkpoint: cosigned.checkpoint, complete, published: complete ? null : published });
+    if (!complete) throw new WaybillError('HEAD_UNWITNESSED', `not signed by ${cosigned.missing}`);
+    this.#publish(cosigned.checkpoint);
   }
 
   async #record(record: HeadRecord): Promise<void> {

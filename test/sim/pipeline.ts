@@ -15,6 +15,7 @@ import { openTree, type Tree } from '../../src/tree/follower.ts';
 import { treeJobs } from '../../src/tree/grow.ts';
 import { openHeads } from '../../src/tree/publisher.ts';
 import { type KeyUse, makeSigningKey, openSigner, SEED_BYTES } from '../../src/tree/signing-key.ts';
+import { Witnesses } from '../../src/tree/witnesses.ts';
 import type { Chance } from './chance.ts';
 import { type CheckpointWatch, recordedSize } from './checkpoint-check.ts';
 import type { Configuration, DestinationSettings } from './configuration.ts';
@@ -40,6 +41,7 @@ export const OUT_PATH = '/out/audit.ndjson';
 const PUBLISH_MS = 100;
 /** The keys of the simulated log. */
 export const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2) };
+const NO_WITNESSES = { witnesses: [], quorum: 0 };
 /** How long a hole in a producer's numbers may stay open. */
 const GAP_AFTER_MS = 1_500;
 
@@ -116,7 +118,14 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   if (world.coverage.of('tree lost') === 0)
     for (const fault of parts.heads.stored('/data/tree', (path) => disk.peek(path))) world.fail(fault);
   const tree = await openTree('/data/tree', ledger, ports, { storeEvery: plan.memtableEntries });
-  const signed = await openHeads({ ledger, tree, signers: SIGNERS, ports, publishMs: PUBLISH_MS });
+  const signed = await openHeads({
+    ledger,
+    tree,
+    signers: SIGNERS,
+    ports,
+    publishMs: PUBLISH_MS,
+    witnesses: new Witnesses(NO_WITNESSES, tree, ports),
+  });
   const named = parts.naming.all();
   const sources = new Map(sourcesOf(plan, named).map((source) => [source.name, source]));
   const intake = await openIntake({ ledger, identities, ports, sources, gapAfterMs: GAP_AFTER_MS, refusedPath: '/data/refused' });
