@@ -50,7 +50,15 @@ export interface LedgerConfig {
  */
 export type KeysConfig =
   | { readonly from: 'directory'; readonly path: string }
-  | { readonly from: 'configuration'; readonly log: string; readonly freshness: string };
+  | {
+      readonly from: 'configuration';
+      readonly log: string;
+      readonly freshness: string;
+      /** The key that `log` is to hand over to; `null`: none. */
+      readonly next: string | null;
+      /** The verifier key of the key that is gone and that `log` takes over from; `null`: none. */
+      readonly lost: string | null;
+    };
 
 /** A witness: who signs heads that continue what it saw before. */
 export interface WitnessConfig {

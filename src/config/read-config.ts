@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
+import type { z } from 'zod';
 import { assert } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import { apiConfig } from './api-schema.ts';
@@ -96,8 +97,8 @@ class Reading {
     };
   }
 
-  #keys(keys: string | { readonly log: string; readonly freshness: string } | undefined): KeysConfig {
-    if (typeof keys === 'object') return { from: 'configuration', ...keys };
+  #keys(keys: z.output<typeof fileSchema>['ledger']['keys']): KeysConfig {
+    if (typeof keys === 'object') return { from: 'configuration', ...keys, next: keys.next ?? null, lost: keys.lost ?? null };
     return { from: 'directory', path: keys ?? resolve(this.#directory, 'keys') };
   }
 

@@ -17,6 +17,17 @@ const ledger = z
               .min(1)
               .meta({ secret: true })
               .describe('In place of a directory: the private key that says with the time that a head is still the newest.'),
+            next: z
+              .string()
+              .min(1)
+              .meta({ secret: true })
+              .optional()
+              .describe('The private key that `log` hands over to at the next start.'),
+            lost: z
+              .string()
+              .min(1)
+              .optional()
+              .describe('The verifier key of a private key that is gone: `log` takes over from it. Take it out again afterwards.'),
           }),
         ],
         { error: 'expected a directory, or the keys `log` and `freshness`' },

@@ -34,7 +34,8 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
   const ledger = await openEmbeddedLedger({ ...config.ledger, ringBytes: RING_BYTES }, ports);
   opened.push(() => ledger.close());
   watchdog.watch(ledger.failed);
-  const signers = await keyStoreOf(config.ledger, ports.disk).load();
+  const keys = keyStoreOf(config.ledger, ports.disk);
+  const signers = await keys.load();
   ports.log.info('heads are signed with this key', { verifier_key: signers.log.verifierKey });
   const identities = await openIdentities({ path: `${path}/identities` }, ledger, ports, ({ at, through }) =>
     ports.log.info('reading identities', { at, through }),
@@ -52,6 +53,7 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
     signers,
     ports,
     publishMs: config.ledger.publishMs,
+    adoptKey: () => keys.adopt(),
     witnesses: new Witnesses({ witnesses: config.ledger.witnesses, quorum: config.ledger.witnessQuorum }, tree, ports),
     onPublished: (head, before) => void observePublished(head, before, ledger, ports),
   });
@@ -61,6 +63,7 @@ export async function openCore(config: Config, ports: OpenPorts, opened: Closers
   const intake = await openIntake({ ledger, identities, ports, sources, refusedPath: `${path}/refused` });
   opened.push(() => intake.close());
   watchdog.watch(intake.failed);
+  await heads.declareKeys((facts, key) => intake.control('key.rotated', facts, key));
   return { ledger, identities, tree, heads, intake };
 }
 

@@ -5,8 +5,9 @@ import { ListLog, ManualClock, settle } from '../../test/doubles/manual-ports.ts
 import type { WaybillError } from '../contracts/errors.ts';
 import type { Signer } from '../contracts/heads.ts';
 import type { Http } from '../contracts/ports.ts';
-import { asSize } from '../contracts/units.ts';
+import { asIndex, asSize } from '../contracts/units.ts';
 import { headOf, verifyHead } from './head-note.ts';
+import type { LogSigners } from './key-store.ts';
 import { type OpenHeads, openHeads } from './publisher.ts';
 import { makeSigningKey, openSigner } from './signing-key.ts';
 import { Witnesses } from './witnesses.ts';
@@ -26,15 +27,18 @@ const NO_HTTP: Http = {
 };
 
 /** Heads of a tree that grows by hand, under a clock that moves by hand. */
-async function open(t: TestContext, grown: GrownTree, signers = signersOf()) {
+async function open(t: TestContext, grown: GrownTree, own: Pick<LogSigners, 'log' | 'freshness'> & Partial<LogSigners> = signersOf()) {
+  const signers = { next: null, lost: null, ...own };
   const clock = new ManualClock();
   const log = new ListLog();
+  const adopted: string[] = [];
   const heads = await openHeads({
     ledger: { ...grown.ledger, register: grown.register },
     tree: grown.tree,
     signers,
     ports: { clock, log },
     publishMs: 250,
+    adoptKey: async () => void adopted.push('key'),
     witnesses: new Witnesses({ witnesses: [], quorum: 0 }, grown.tree, { clock, log, http: NO_HTTP }),
   });
   let open_ = true;
@@ -47,7 +51,7 @@ async function open(t: TestContext, grown: GrownTree, signers = signersOf()) {
   };
   t.after(close);
   await settle();
-  return { heads, clock, log, close };
+  return { heads, clock, log, close, adopted };
 }
 
 /** Size of what is published, after its lines were checked: that of the log, and that of its freshness with a time. */
@@ -225,5 +229,116 @@ describe('heads', () => {
     grown.grow(4);
     await close();
     assert.equal(publishedSize(heads), 4);
+  });
+
+  test('of a key that takes over: the entry is under a head of both keys, then the new one signs alone', async (t) => {
+    const grown = new GrownTree(5);
+    const [old, new_] = [signersOf(1), signersOf(2)];
+    await (await open(t, grown, old)).close();
+    const handing = { ...old, next: new_.log };
+    const { heads, clock, close, adopted } = await open(t, grown, handing);
+    await clock.pass(1_000);
+    assert.deepEqual(grown.recorded.filter((key) => key === 'tree.head').length, 1, 'nothing is signed before the entry is there');
+    const entries: unknown[] = [];
+    await heads.declareKeys(async (facts) => {
+      entries.push(facts);
+      grown.grow(1);
+      return asIndex(5);
+    });
+    await clock.pass(300);
+    assert.deepEqual(entries, [{ use: 'log', old: old.log.verifierKey, new: new_.log.verifierKey }]);
+    assert.equal(verifyHead(heads.published()?.checkpoint ?? '', [old.log.verifierKey, new_.log.verifierKey]).length, 2);
+    assert.deepEqual(
+      heads.keys().map(({ verifierKey, from, through }) => [verifierKey, Number(from), through]),
+      [
+        [old.log.verifierKey, 0, 6],
+        [new_.log.verifierKey, 6, null],
+      ],
+    );
+    assert.deepEqual(adopted, ['key']);
+    grown.grow(3);
+    await clock.pass(300);
+    const { checkpoint = '', size } = heads.published() ?? {};
+    assert.equal(size, 9);
+    assert.equal(verifyHead(checkpoint, [new_.log.verifierKey]).length, 1);
+    assert.throws(() => verifyHead(checkpoint, [old.log.verifierKey]));
+    await close();
+    // A crash before the files were changed: the key that took over is still the next one.
+    const again = await open(t, grown, handing);
+    await again.heads.declareKeys(() => assert.fail('it was declared already'));
+    await again.clock.pass(300);
+    assert.equal(publishedSize(again.heads, { log: new_.log, freshness: old.freshness }), 9);
+    assert.deepEqual(again.adopted, ['key']);
+  });
+
+  test('of a key that takes over after a crash at any step: declared once, and both keys sign the head that covers it', async (t) => {
+    const [old, new_] = [signersOf(1), signersOf(2)];
+    for (let survived = 0; survived < 4; survived++) {
+      const grown = new GrownTree(5);
+      await (await open(t, grown, old)).close();
+      const first = await open(t, grown, { ...old, next: new_.log });
+      // The process dies when so many things were recorded: what it wants to record then is not.
+      let records = 0;
+      const real = grown.register.set;
+      grown.register.set = async (...given) => (records++ < survived ? real(...given) : Promise.reject(new Error('the process is gone')));
+      const entries = new Set<string>();
+      const declare = async (_: unknown, key: string) => {
+        if (!entries.has(key)) grown.grow(1);
+        entries.add(key);
+        return asIndex(5);
+      };
+      await first.heads.declareKeys(declare);
+      for (let k = 0; k < 4; k++) await first.clock.pass(300);
+      grown.register.set = real;
+      grown.grow(survived);
+      const second = await open(t, grown, { ...old, next: new_.log });
+      await second.heads.declareKeys(declare);
+      for (let k = 0; k < 4; k++) await second.clock.pass(300);
+      const [before, after] = second.heads.keys();
+      assert.deepEqual([before?.through, after?.verifierKey], [after?.from, new_.log.verifierKey]);
+      assert.equal(entries.size, 1);
+      assert.ok(verifyHead(second.heads.published()?.checkpoint ?? '', [new_.log.verifierKey]).length === 1);
+      assert.deepEqual(second.adopted, ['key']);
+    }
+  });
+
+  test('of a key whose predecessor is gone: declared as that, and only the new one signs', async (t) => {
+    const grown = new GrownTree(5);
+    const [old, new_] = [signersOf(1), signersOf(2)];
+    await (await open(t, grown, old)).close();
+    const { heads, clock } = await open(t, grown, { log: new_.log, freshness: old.freshness, lost: old.log.verifierKey });
+    const entries: unknown[] = [];
+    await heads.declareKeys(async (facts) => {
+      entries.push(facts);
+      grown.grow(1);
+      return asIndex(5);
+    });
+    await clock.pass(300);
+    assert.deepEqual(entries, [{ use: 'log', old: old.log.verifierKey, new: new_.log.verifierKey, lost: true }]);
+    assert.throws(() => verifyHead(heads.published()?.checkpoint ?? '', [old.log.verifierKey]));
+    assert.deepEqual(
+      heads.keys().map(({ from, through }) => [Number(from), through]),
+      [
+        [0, 5],
+        [6, null],
+      ],
+    );
+    assert.equal(publishedSize(heads, { log: new_.log, freshness: old.freshness }), 6);
+  });
+
+  test('another freshness key is declared, and signs from then on', async (t) => {
+    const grown = new GrownTree(5);
+    const [old, new_] = [signersOf(1), signersOf(2)];
+    await (await open(t, grown, old)).close();
+    const { heads, clock } = await open(t, grown, { log: old.log, freshness: new_.freshness });
+    const entries: unknown[] = [];
+    await heads.declareKeys(async (facts) => {
+      entries.push(facts);
+      grown.grow(1);
+      return asIndex(5);
+    });
+    await clock.pass(300);
+    assert.deepEqual(entries, [{ use: 'freshness', old: old.freshness.verifierKey, new: new_.freshness.verifierKey }]);
+    assert.equal(publishedSize(heads, { log: old.log, freshness: new_.freshness }), 6);
   });
 });

@@ -2,11 +2,12 @@ import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Heads, LogKey, PublishedHead, Signer, TreeHashes } from '../contracts/heads.ts';
 import type { Ledger } from '../contracts/ledger.ts';
 import type { Ports } from '../contracts/ports.ts';
-import { asSize } from '../contracts/units.ts';
+import { asSize, type Index } from '../contracts/units.ts';
 import { TlogError } from '../tlog/error.ts';
+import { changeFreshness, type DeclareKey, declareHandover, type Handover, type KeyPlan, planKeys, recordHandover } from './handover.ts';
 import { HeadBoard } from './head-board.ts';
 import { freshAt, headOf, noteOf, signHead, verifyHead, withLines } from './head-note.ts';
-import { type HeadRecord, type KeyRanges, readHead, readKeys, recordHead, recordKeys } from './head-register.ts';
+import { type HeadRecord, type KeyRanges, readHead, recordHead } from './head-register.ts';
 import type { LogSigners } from './key-store.ts';
 import type { Witnesses, WitnessStatus } from './witnesses.ts';
 
@@ -28,6 +29,8 @@ export interface HeadsOptions {
   /** How long there is no other head after one, while entries come in. */
   readonly publishMs: number;
   readonly witnesses: Witnesses;
+  /** Makes the key that took over the one that is loaded first. */
+  readonly adoptKey: () => Promise<void>;
   /** Is told of every head with entries that were under none before. */
   readonly onPublished?: (head: PublishedHead, before: PublishedHead | null) => void;
 }
@@ -45,6 +48,8 @@ export interface HeadsStatus {
 /** Heads that are published. */
 export interface OpenHeads extends Heads {
   status(): HeadsStatus;
+  /** Declares keys that took over by control entries. Until then no key takes over. Called once, when entries can be written. */
+  declareKeys(declare: DeclareKey): Promise<void>;
   /** Resolves with the reason once the recorded head and the tree do not agree, and never otherwise: nothing was signed then. */
   readonly failed: Promise<Error>;
   /** Publishes a last head over everything that is durable, as far as that can be done soon, and stops. */
@@ -62,17 +67,17 @@ export async function openHeads(options: HeadsOptions): Promise<OpenHeads> {
   if (recorded !== null && recorded.size > ledger.size()) {
     throw new WaybillError('LEDGER_REWOUND', `a head over ${recorded.size} entries was signed, and the ledger has ${ledger.size()}`);
   }
-  const ranges = await rangesFor(readKeys(ledger.register), signers, ledger.register);
+  const plan = await planKeys(ledger.register, signers);
   if (recorded !== null) {
-    verifyRecorded(recorded, ranges);
+    verifyRecorded(recorded, plan);
     if (tree.size() >= recorded.size) await compare(recorded, tree);
   }
   if (witnesses.any) {
     const nothing = { origin: ledger.origin, size: 0, root: await tree.root(asSize(0)) };
-    const shown = recorded?.checkpoint ?? (await signHead(nothing, { ...signers, log: [signers.log] }, ports.clock.now()));
+    const shown = recorded?.checkpoint ?? (await signHead(nothing, { log: [plan.log], freshness: signers.freshness }, ports.clock.now()));
     await witnesses.refuseRewound(shown, ledger.size(), tree.size() >= (recorded?.size ?? 0));
   }
-  return new Publisher(options, recorded, ranges);
+  return new Publisher(options, recorded, plan);
 }
 
 class Publisher implements OpenHeads {
@@ -81,8 +86,13 @@ class Publisher implements OpenHeads {
   readonly #failed = Promise.withResolvers<Error>();
   readonly failed: Promise<Error> = this.#failed.promise;
   readonly #running: Promise<void>;
+  /** Resolves once an entry declares the key that takes over, with its index; with `null` when no key does. */
+  readonly #declared = Promise.withResolvers<Index | null>();
   #signed: HeadRecord | null;
   #ranges: KeyRanges;
+  #log: Signer;
+  #handover: Handover | null;
+  #adopts: boolean;
   #fault: WaybillError | null = null;
   #resumed = false;
   #closing = false;
@@ -90,10 +100,14 @@ class Publisher implements OpenHeads {
   #wake: (() => void) | null = null;
   #turnAt = Number.NEGATIVE_INFINITY;
 
-  constructor(options: HeadsOptions, recorded: HeadRecord | null, ranges: KeyRanges) {
+  constructor(options: HeadsOptions, recorded: HeadRecord | null, { ranges, log, handover, adopts }: KeyPlan) {
     this.#options = options;
     this.#signed = recorded;
     this.#ranges = ranges;
+    this.#log = log;
+    this.#handover = handover;
+    this.#adopts = adopts;
+    if (handover === null) this.#declared.resolve(null);
     this.#running = this.#run().catch((error: unknown) => {
       this.#failed.resolve(error instanceof Error ? error : new Error(String(error)));
     });
@@ -127,12 +141,23 @@ class Publisher implements OpenHeads {
     };
   }
 
+  async declareKeys(declare: DeclareKey): Promise<void> {
+    const { ledger, signers, ports } = this.#options;
+    this.#ranges = await changeFreshness(ledger.register, signers.freshness, declare, this.#signed?.size ?? 0);
+    if (this.#adopts) await this.#adopt();
+    if (this.#handover === null) return;
+    const index = await declareHandover(declare, this.#handover);
+    ports.log.info('another key takes over', { old: this.#handover.old, new: this.#handover.to.verifierKey, index });
+    this.#declared.resolve(index);
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
+    this.#declared.resolve(null);
     this.#wake?.();
     await this.#running;
     const { ledger, tree, ports } = this.#options;
-    if (!this.#resumed || this.#fault !== null) return;
+    if (!this.#resumed || this.#fault !== null || this.#handover !== null) return;
     const until = ports.clock.monotonic() + SEAL_MS;
     while (tree.size() < ledger.size() && ports.clock.monotonic() < until) await ports.clock.sleep(LOOK_MS);
     if (tree.size() > (this.#signed?.size ?? -1)) await this.#attempt();
@@ -140,6 +165,9 @@ class Publisher implements OpenHeads {
 
   async #run(): Promise<void> {
     await this.#resume();
+    // No head is signed by the key that takes over before its entry is there to be signed.
+    const declared = await this.#declared.promise;
+    while (declared !== null && !this.#closing && this.#options.tree.size() <= declared) await this.#wait(LOOK_MS);
     let failures = 0;
     while (!this.#closing) {
       this.#turnAt = this.#options.ports.clock.monotonic();
@@ -189,12 +217,15 @@ class Publisher implements OpenHeads {
     const size = tree.size();
     const root = await tree.root(size);
     const unsigned = { origin: ledger.origin, size, root };
-    const fresh = await signHead(unsigned, { log: [signers.log], freshness: signers.freshness }, ports.clock.now());
+    const handover = this.#handover;
+    const log = handover === null || handover.lost ? [this.#log] : [this.#log, handover.to];
+    const fresh = await signHead(unsigned, { log, freshness: signers.freshness }, ports.clock.now());
     const before = this.#signed;
     const checkpoint = before?.size === size ? withLines(before.checkpoint, noteOf(fresh).signatures) : fresh;
     if (!witnesses.any) {
       await this.#record({ size, root, checkpoint, complete: true, published: null });
-      return this.#publish(checkpoint);
+      this.#publish(checkpoint);
+      return this.#handOver(size, before?.size ?? 0);
     }
     // It leaves this process now, so it is recorded before.
     const published = this.#board.published()?.checkpoint ?? null;
@@ -204,6 +235,23 @@ class Publisher implements OpenHeads {
     await this.#record({ size, root, checkpoint: cosigned.checkpoint, complete, published: complete ? null : published });
     if (!complete) throw new WaybillError('HEAD_UNWITNESSED', `not signed by ${cosigned.missing}`);
     this.#publish(cosigned.checkpoint);
+    await this.#handOver(size, before?.size ?? 0);
+  }
+
+  /** The head over `size` entries, which covers the entry of the handover, is published: from here on the new key signs alone. */
+  async #handOver(size: number, before: number): Promise<void> {
+    const handover = this.#handover;
+    if (handover === null) return;
+    this.#ranges = await recordHandover(this.#options.ledger.register, handover, { size, before });
+    this.#log = handover.to;
+    this.#handover = null;
+    await this.#adopt();
+  }
+
+  async #adopt(): Promise<void> {
+    this.#adopts = false;
+    await this.#options.adoptKey();
+    this.#options.ports.log.info('the key that took over is the key of the log', { verifier_key: this.#log.verifierKey });
   }
 
   async #record(record: HeadRecord): Promise<void> {
@@ -245,28 +293,10 @@ class Publisher implements OpenHeads {
   }
 }
 
-/** The ranges of the keys with the keys of now: the first ones are believed, others have to be known. */
-async function rangesFor(known: KeyRanges, { log, freshness }: LogSigners, register: Ledger['register']): Promise<KeyRanges> {
-  const newest = known.log.at(-1);
-  if (newest === undefined) {
-    const ranges = { log: [inUse(log)], freshness: [inUse(freshness)] };
-    await recordKeys(register, ranges);
-    return ranges;
-  }
-  if (newest.verifierKey === log.verifierKey) return known;
-  throw new WaybillError('KEY_FOREIGN', `this log is signed with ${newest.verifierKey}, and the key that is there is ${log.verifierKey}`);
-}
-
-function inUse({ verifierKey }: Signer): LogKey {
-  return { verifierKey, from: asSize(0), through: null };
-}
-
-function verifyRecorded({ size, root, checkpoint }: HeadRecord, { log }: KeyRanges): void {
+function verifyRecorded({ size, root, checkpoint }: HeadRecord, { ranges, log, handover }: KeyPlan): void {
+  const keys = [...ranges.log, log, ...(handover === null ? [] : [handover.to])].map(({ verifierKey }) => verifierKey);
   try {
-    verifyHead(
-      checkpoint,
-      log.map(({ verifierKey }) => verifierKey),
-    );
+    verifyHead(checkpoint, [...new Set(keys)]);
     const head = headOf(checkpoint);
     if (head.size === size && head.root === root) return;
   } catch (error) {

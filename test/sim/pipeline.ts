@@ -40,7 +40,7 @@ export const OUT_PATH = '/out/audit.ndjson';
 /** How often a head is published: more often than by default, so that a crash meets more of them. */
 const PUBLISH_MS = 100;
 /** The keys of the simulated log. */
-export const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2) };
+export const SIGNERS = { log: simulatedKey('log', 1), freshness: simulatedKey('freshness', 2), next: null, lost: null };
 const NO_WITNESSES = { witnesses: [], quorum: 0 };
 /** How long a hole in a producer's numbers may stay open. */
 const GAP_AFTER_MS = 1_500;
@@ -124,6 +124,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
     signers: SIGNERS,
     ports,
     publishMs: PUBLISH_MS,
+    adoptKey: async () => {},
     witnesses: new Witnesses(NO_WITNESSES, tree, ports),
   });
   const named = parts.naming.all();
