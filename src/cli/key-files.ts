@@ -3,9 +3,9 @@ import { isWaybillError, WaybillError } from '../contracts/errors.ts';
 import type { Disk, Random } from '../contracts/ports.ts';
 import { keyStoreOf } from '../pipeline/keys.ts';
 import { openDisk } from '../runtime/disk.ts';
-import { keyFile, verifierFile } from '../tree/key-store.ts';
-import { type KeyUse, makeSigningKey, SEED_BYTES } from '../tree/signing-key.ts';
-import { fileMode, writeNewFile } from './machine.ts';
+import { keyFile, nextFiles, verifierFile } from '../tree/key-store.ts';
+import { type KeyUse, makeSigningKey, openSigner, SEED_BYTES } from '../tree/signing-key.ts';
+import { fileMode, readText, removeFile, writeNewFile } from './machine.ts';
 
 const USES: readonly KeyUse[] = ['log', 'freshness'];
 
@@ -22,7 +22,7 @@ export interface VerifierKeys {
 
 /** The private keys that lie in files. */
 export function keyFilesOf({ keys }: Pick<LedgerConfig, 'keys'>): readonly string[] {
-  return keys.from === 'directory' ? USES.map((use) => keyFile(keys.path, use)) : [];
+  return keys.from === 'directory' ? [...USES.map((use) => keyFile(keys.path, use)), nextFiles(keys.path).key] : [];
 }
 
 /**
@@ -44,6 +44,51 @@ export async function makeKeys({ origin, keys }: LedgerConfig, ports: { disk: Di
       return writeNewFile(file, `${verifiers[USES[place] ?? 'log']}\n`, 0o644);
     }),
   ];
+}
+
+/** A key that was made to take over from another one. */
+export interface MadeNext {
+  /** The verifier key that signs now; `null` where the private key is gone and its verifier key with it. */
+  readonly old: string | null;
+  readonly next: string;
+  /** False when the next key was there already. */
+  readonly made: boolean;
+}
+
+/**
+ * Makes the key that takes over at the next start. With `lost` it takes the place of a key that is gone at once, so the next start cannot
+ * prove by the old one that it does. Rejects with `KEY_ROTATION_REFUSED`; a key that is there is never written over.
+ */
+export function makeNextKey({ origin, keys }: LedgerConfig, random: Random, lost: boolean): MadeNext {
+  if (keys.from !== 'directory') {
+    const how = lost ? 'put the new one into `ledger.keys.log` and the verifier key of the old one into' : 'put a second one into';
+    throw refused(`the keys come from the configuration: ${how} \`ledger.keys.${lost ? 'lost' : 'next'}\``);
+  }
+  const files = nextFiles(keys.path);
+  const place = lost ? keyFile(keys.path, 'log') : files.key;
+  const verifier = lost ? verifierFile(keys.path, 'log') : files.verifier;
+  const old = readText(verifierFile(keys.path, 'log'))?.trim() ?? null;
+  if (lost && readText(place) !== null)
+    throw refused(`${place} is there: leave \`--lost\` out to hand over from it, or move it away if it is not the key of this log`);
+  if (!lost && readText(keyFile(keys.path, 'log')) === null)
+    throw refused(`${keyFile(keys.path, 'log')} is not there: put it back from its copy, or add \`--lost\` if it is gone for good`);
+  const text = makeSigningKey(origin, 'log', random.bytes(SEED_BYTES));
+  const next = openSigner(text, { origin, use: 'log', place }).verifierKey;
+  if (lost) {
+    // The key comes last: whoever is interrupted before that does it again, with another key.
+    for (const path of [verifier, files.lost]) {
+      removeFile(path);
+      writeNewFile(path, `${next}\n`, 0o644);
+    }
+  }
+  const made = writeNewFile(place, `${text}\n`, 0o600);
+  const there = made ? next : openSigner(readText(place) ?? '', { origin, use: 'log', place }).verifierKey;
+  writeNewFile(verifier, `${there}\n`, 0o644);
+  return { old, next: there, made };
+}
+
+function refused(message: string): WaybillError {
+  return new WaybillError('KEY_ROTATION_REFUSED', message);
 }
 
 /** The verifier keys of a log. Rejects with `KEYS_MISSING` or `KEY_INVALID`. */

@@ -80,6 +80,12 @@ export function writeNewFile(path: string, text: string, mode: number): boolean 
   }
 }
 
+/** Removes a file, durably; nothing happens where there is none. */
+export function removeFile(path: string): void {
+  rmSync(path, { force: true });
+  syncDirectory(dirname(path));
+}
+
 function syncDirectory(path: string): void {
   const directory = openSync(path, 'r');
   try {

@@ -26,7 +26,12 @@ export const HEAD_CODES = {
     means: 'The private key that is there is another one than the key that signs this log.',
     action:
       'Nothing was signed. Put the key back that the message names first, from its copy. To go over to another key, ' +
-      'run `waybill key rotate`.',
+      'run `waybill key rotate`; if the old one is gone, `waybill key rotate --lost`.',
+  },
+  KEY_ROTATION_REFUSED: {
+    remedy: 'halt',
+    means: 'The key of the log cannot be changed this way. Nothing was changed.',
+    action: 'Do what the message says, then run `waybill key rotate` again.',
   },
   SIGNING_FAILED: {
     remedy: 'retry',

@@ -10,8 +10,8 @@ export interface LogSigners {
   /** The key that `log` is to hand over to; `null`: none. */
   readonly next: Signer | null;
   /**
-   * Set when `log` takes over from a key that is gone: the verifier key of either of them, so that this is said for one change only. `null`:
-   * it does not.
+   * Set when `log` takes over from a key that is gone: the verifier key of either of them, so that this is said for one change only.
+   * `null`: it does not.
    */
   readonly lost: string | null;
 }
@@ -20,7 +20,7 @@ export interface LogSigners {
 export interface KeyStore {
   /** Rejects with `KEYS_MISSING` or `KEY_INVALID`. */
   load(): Promise<LogSigners>;
-  /** `next` signs alone from now on, or `log` instead of the key that was lost: makes it the key of `log`, durably, and destroys the old one. */
+  /** `next` signs alone from now on, or `log` instead of the one that was lost: makes it the key of `log`, durably; the old one is gone. */
   adopt(): Promise<void>;
 }
 

@@ -279,8 +279,9 @@ describe('heads', () => {
       const first = await open(t, grown, { ...old, next: new_.log });
       // The process dies when so many things were recorded: what it wants to record then is not.
       let records = 0;
-      const real = grown.register.set;
-      grown.register.set = async (...given) => (records++ < survived ? real(...given) : Promise.reject(new Error('the process is gone')));
+      grown.onRecord = () => {
+        if (records++ >= survived) throw new Error('the process is gone');
+      };
       const entries = new Set<string>();
       const declare = async (_: unknown, key: string) => {
         if (!entries.has(key)) grown.grow(1);
@@ -289,7 +290,7 @@ describe('heads', () => {
       };
       await first.heads.declareKeys(declare);
       for (let k = 0; k < 4; k++) await first.clock.pass(300);
-      grown.register.set = real;
+      grown.onRecord = () => {};
       grown.grow(survived);
       const second = await open(t, grown, { ...old, next: new_.log });
       await second.heads.declareKeys(declare);

@@ -166,8 +166,8 @@ class Publisher implements OpenHeads {
   async #run(): Promise<void> {
     await this.#resume();
     // No head is signed by the key that takes over before its entry is there to be signed.
-    const declared = await this.#declared.promise;
-    while (declared !== null && !this.#closing && this.#options.tree.size() <= declared) await this.#wait(LOOK_MS);
+    const least = ((await this.#declared.promise) ?? -1) + 1;
+    while (!this.#closing && this.#options.tree.size() < least) await this.#wait(LOOK_MS);
     let failures = 0;
     while (!this.#closing) {
       this.#turnAt = this.#options.ports.clock.monotonic();
