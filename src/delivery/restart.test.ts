@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ModelDestination } from '../../test/doubles/delivery-sinks.ts';
-import { caughtUp, DeliveryWorld, journalOf, lines, until, upTo } from '../../test/doubles/delivery-world.ts';
+import { caughtUp, DeliveryWorld, diedInDoubt, journalOf, lines, until, upTo } from '../../test/doubles/delivery-world.ts';
 import { settle } from '../../test/doubles/manual-ports.ts';
 import { BrokenInvariant } from '../contracts/assert.ts';
 import { WaybillError } from '../contracts/errors.ts';
@@ -60,13 +60,7 @@ describe('the end of a process', () => {
   });
 
   test('after a crash the batch in flight goes again byte for byte, though the limits are others', async () => {
-    const world = new DeliveryWorld();
-    await world.fill(25);
-    const model = new ModelDestination({ dedupe: 'none' });
-    model.script.push('take', 'hang');
-    const first = world.open(model);
-    await until(world, () => model.attempts.length === 2, 'the second batch is in flight');
-    world.crash();
+    const { world, model, dead: first } = await diedInDoubt(25, 2);
     const second = world.open(model, { batch: { entries: 3 } });
     await caughtUp(world, second);
     const [, lost, again] = model.attempts;
@@ -77,13 +71,7 @@ describe('the end of a process', () => {
   });
 
   test('a batch in doubt whose bytes would be others is not sent, until a person says so', async () => {
-    const world = new DeliveryWorld();
-    await world.fill(5);
-    const model = new ModelDestination({ dedupe: 'none' });
-    model.script.push('hang');
-    const first = world.open(model);
-    await until(world, () => model.attempts.length === 1, 'a batch is in flight');
-    world.crash();
+    const { world, model, dead: first } = await diedInDoubt(5);
     const changed = {
       ...lines,
       encode: (...entries: Parameters<typeof lines.encode>) => ({ ...lines.encode(...entries), bytes: Buffer.from('[]') }),
@@ -143,14 +131,7 @@ describe('the end of a process', () => {
   });
 
   test('a snapshot of the ledger changes nothing', async () => {
-    const world = new DeliveryWorld();
-    await world.fill(25);
-    const model = new ModelDestination({ dedupe: 'none' });
-    model.script.push('take', 'hang');
-    const first = world.open(model);
-    await until(world, () => model.attempts.length === 2, 'the second batch is in flight');
-    world.ledger.snapshot();
-    world.crash();
+    const { world, model, dead: first } = await diedInDoubt(25, 2, ({ ledger }) => ledger.snapshot());
     const second = world.open(model);
     await caughtUp(world, second);
     assert.deepEqual(model.indexes(), upTo(25));

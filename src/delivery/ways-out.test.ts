@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { ModelDestination } from '../../test/doubles/delivery-sinks.ts';
-import { caughtUp, DeliveryWorld, lines, until, upTo } from '../../test/doubles/delivery-world.ts';
+import { caughtUp, DeliveryWorld, diedInDoubt, lines, until, upTo } from '../../test/doubles/delivery-world.ts';
 import { settle } from '../../test/doubles/manual-ports.ts';
 import { ERROR_CODES, type ErrorCode, WaybillError } from '../contracts/errors.ts';
 import type { Index } from '../contracts/units.ts';
@@ -117,13 +117,7 @@ describe('every halt and its way out', () => {
   }
 
   test('BATCH_CHANGED', async () => {
-    const world = new DeliveryWorld();
-    await world.fill(5);
-    const model = new ModelDestination({ dedupe: 'none' });
-    model.script.push('hang');
-    const first = world.open(model);
-    await until(world, () => model.attempts.length === 1, 'a batch is in flight');
-    world.crash();
+    const { world, model, dead: first } = await diedInDoubt(5);
     const changed = world.open(model, { codec: { ...lines, type: 'other' }, codecFor: () => undefined });
     await until(world, () => changed.status().error?.code === 'BATCH_CHANGED', 'it stands still');
     await changed.retry();

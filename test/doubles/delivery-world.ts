@@ -3,7 +3,7 @@ import type { Ports } from '../../src/contracts/ports.ts';
 import type { Index } from '../../src/contracts/units.ts';
 import { type ControlEntry, type Destination, type DestinationOptions, openDestination } from '../../src/delivery/destination.ts';
 import { journalKey } from '../../src/delivery/records.ts';
-import type { ModelDestination } from './delivery-sinks.ts';
+import { ModelDestination } from './delivery-sinks.ts';
 import { manualPorts, settle } from './manual-ports.ts';
 import { MemoryLedger } from './memory-ledger.ts';
 
@@ -96,6 +96,27 @@ export async function until(world: DeliveryWorld, condition: () => boolean, what
     await world.ports.clock.pass(250);
   }
   throw new Error(`it never came true that ${what}`);
+}
+
+/**
+ * A process that died while it sent the last of so many batches, and nobody knows what became of that one. `before` happens in the moment
+ * before its death. Whoever asks for it closes what is left of the dead.
+ */
+export async function diedInDoubt(
+  entries: number,
+  batches = 1,
+  before: (world: DeliveryWorld) => void = () => {},
+): Promise<{ readonly world: DeliveryWorld; readonly model: ModelDestination; readonly dead: Destination }> {
+  const world = new DeliveryWorld();
+  await world.fill(entries);
+  const model = new ModelDestination({ dedupe: 'none' });
+  for (let taken = 1; taken < batches; taken++) model.script.push('take');
+  model.script.push('hang');
+  const dead = world.open(model);
+  await until(world, () => model.attempts.length === batches, 'the last batch is in flight');
+  before(world);
+  world.crash();
+  return { world, model, dead };
 }
 
 /** The indexes below `count`. */
