@@ -14,6 +14,7 @@ describe('names of sources', () => {
   test('a name that nobody changed is its own', () => {
     const names = createNames([]);
     assert.deepEqual([names.first('app'), names.current('app'), names.all('app'), names.rows()], ['app', 'app', ['app'], []]);
+    assert.deepEqual(names.earlier('app'), []);
   });
 
   test('a chain has one first and one current name, whichever of them is asked for, also after a restore', () => {
@@ -25,6 +26,7 @@ describe('names of sources', () => {
       for (const name of ['a', 'b', 'c']) {
         assert.deepEqual([names.first(name), names.current(name), names.all(name)], ['a', 'c', ['c', 'b', 'a']]);
       }
+      assert.deepEqual(names.earlier('c'), ['b', 'a']);
       assert.deepEqual(names.all('y'), ['y', 'x']);
     }
   });

@@ -14,6 +14,8 @@ export interface SourceNames {
   current(name: string): string;
   /** Every name of the source, the current one first. */
   all(name: string): readonly string[];
+  /** The names that the source had before this one, its current name. Asked for with each event: what was never renamed costs nothing. */
+  earlier(name: string): readonly string[];
 }
 
 /** The names as a snapshot holds them: of each source that was renamed the first name, then all names, the current one first. */
@@ -25,6 +27,8 @@ export interface NamesFold extends SourceNames {
   renamed(from: string, to: string): void;
   rows(): readonly NamesRow[];
 }
+
+const NONE: readonly string[] = [];
 
 interface Family {
   readonly first: string;
@@ -46,6 +50,7 @@ export function createNames(rows: readonly NamesRow[]): NamesFold {
     first: (name) => families.get(name)?.first ?? name,
     current: (name) => families.get(name)?.names[0] ?? name,
     all: (name) => families.get(name)?.names ?? [name],
+    earlier: (name) => families.get(name)?.names.slice(1) ?? NONE,
     renamed(from, to) {
       const family = families.get(from) ?? { first: from, names: [from] };
       family.names = [to, ...family.names.filter((name) => name !== to)];

@@ -30,7 +30,7 @@ export interface Plan {
 /** What a plan is made with. */
 export interface LookUps {
   readonly identities: Pick<Identities, 'find'>;
-  readonly names: Pick<SourceNames, 'first' | 'all'>;
+  readonly names: Pick<SourceNames, 'first' | 'earlier'>;
   readonly table: PlaceTable;
   readonly stored: StoredVerdicts;
   /** Whether a number of a producer belongs to another entry already, durable or on its way; `claim` is both as one word. */
@@ -75,8 +75,8 @@ function planIdentified(plan: Plan, work: Work, look: LookUps, at: number): void
 
 /** Entries that may have this identity, whatever the source was called when they were written. */
 function candidatesOf(source: string, { identities, names }: LookUps, ids: Buffer, start: number, end: number): readonly Index[] {
-  const [name = source, ...earlier] = names.all(source);
-  const candidates = identities.find(name, ids, start, end);
+  const candidates = identities.find(source, ids, start, end);
+  const earlier = names.earlier(source);
   return earlier.length === 0 ? candidates : [...candidates, ...earlier.flatMap((old) => identities.find(old, ids, start, end))];
 }
 
