@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { freePort } from '../../src/cli/machine.ts';
 import { parseCheckpoint } from '../../src/tlog/checkpoint.ts';
 import { parseNote } from '../../src/tlog/note.ts';
-import { tilePath, tilesOf } from '../../src/tlog/tile.ts';
 import { initWaybill, MAIN, startWaybill, until, type WaybillProcess } from '../crash/process.ts';
 import { startProducer } from '../crash/producer.ts';
 import { buildGoVerifier } from './go-tool.ts';
@@ -60,15 +59,18 @@ destinations: { out: { type: file, path: ./out.ndjson, start: beginning } }
   await until('the load', () => producer.acknowledged.length >= ENTRIES);
   await producer.finish();
   await until('a head over all', async () => headSize(await get('checkpoint')) >= producer.acknowledged.length);
-  const note = await get('checkpoint');
-  size = headSize(note);
-  mkdirSync(whole);
-  writeFileSync(`${whole}/checkpoint`, note);
-  for (const tile of tilesOf(size)) {
-    const path = tilePath(tile);
-    mkdirSync(dirname(`${whole}/${path}`), { recursive: true });
-    writeFileSync(`${whole}/${path}`, await get(path));
-  }
+  const first = await waybill('export', whole, '-c', file);
+  assert.equal(first.code, 0, first.output);
+  const more = startProducer(server.url, 2, 50, '', 'more');
+  await until('more', () => more.acknowledged.length >= 1_000);
+  await more.finish();
+  const total = producer.acknowledged.length + more.acknowledged.length;
+  await until('a head over that', async () => headSize(await get('checkpoint')) >= total);
+  // What is there already is gone on with.
+  const second = await waybill('export', whole, '-c', file);
+  assert.equal(second.code, 0, second.output);
+  size = headSize(readFileSync(`${whole}/checkpoint`));
+  assert.ok(size >= total);
 });
 after(async () => {
   await server.end('SIGKILL');
@@ -84,10 +86,13 @@ describe('what the real server wrote under load', () => {
     assert.equal(output, `ok: ${size} entries\n`);
   });
 
-  test('is verified as files, by them and by the command', async () => {
+  test('is verified as an export, by them and by the command', async () => {
     assert.equal(go.run('-head', kept, verifierKey, whole).output, `ok: ${size} entries\n`);
     const { code, output } = await waybill('verify', 'export', whole, '--key', verifierKey, '--head', kept);
     assert.equal(code, 0, output);
+    const unnamed = await waybill('verify', 'export', whole);
+    assert.equal(unnamed.code, 0, unnamed.output);
+    assert.match(unnamed.output, /key from .*log\.vkey: compare it with what you were given/);
   });
 
   test('one entry is proved by one small file', async () => {
