@@ -5,6 +5,7 @@ import { runBacklog } from './backlog.ts';
 import { runLatency } from './latency.ts';
 import { runParts } from './parts.ts';
 import { runThrough, type ThroughFigures, type ThroughOptions } from './through.ts';
+import { measureExport } from './verify.ts';
 
 /** The rows of the design's budgets that can be measured so far. */
 export const ALL_ROWS = ['0', '1', '2', '3', '8', '5', '4', '6', '7'] as const;
@@ -175,6 +176,8 @@ async function backlogRows(options: BenchOptions, row1: number): Promise<Row[]> 
   const share = (rate: number): string => (row1 === 0 ? `${number(rate)}/s` : `${number(rate)}/s, ${Math.round((rate / row1) * 100)} %`);
   const met = (rate: number, least: number): boolean | null => (row1 === 0 ? null : rate / row1 >= least);
   const { ordered, random, replayPerSecond, verify, rssMb, startSeconds } = figures;
+  options.say(`an export of ${number(options.events)} entries`);
+  const exported = await measureExport({ directory: options.directory, port: PORTS.port, events: options.events });
   const held = number(figures.entries);
   return [
     {
@@ -204,6 +207,13 @@ async function backlogRows(options: BenchOptions, row1: number): Promise<Row[]> 
       figure: `${number(verify.perSecond)}/s, ${number(verify.rssMb)} MB`,
       budget: '≥ 200,000/s',
       met: verify.perSecond >= 200_000,
+    },
+    {
+      row: '6',
+      what: `verification of an export of ${number(options.events)} entries`,
+      figure: `${number(exported.perSecond)}/s, ${number(exported.rssMb)} MB`,
+      budget: '≥ 200,000/s',
+      met: exported.perSecond >= 200_000,
     },
     { row: '7', what: `memory with a backlog of ${held}`, figure: `${number(rssMb)} MB`, budget: '≤ 250 MB', met: rssMb <= 250 },
     {

@@ -1,7 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { rssMb } from '../figures.ts';
-import { benchFile } from '../processes.ts';
+import { benchFile, runLoad } from '../processes.ts';
+import { startWaybill } from '../waybill.ts';
 
 /** How fast a copy is verified, from the start of the command to its answer, and how much memory that took at most. */
 export interface VerifyFigures {
@@ -15,12 +17,13 @@ interface Answer {
   readonly findings: readonly unknown[];
 }
 
+const MAIN = benchFile('../bin/waybill.js');
 const SAMPLE_MS = 250;
 
 /** Runs `waybill verify` with these words. Fails when anything is found: a figure for something else would be worth nothing. */
 export async function measureVerify(words: readonly string[]): Promise<VerifyFigures> {
   const begun = performance.now();
-  const child = spawn(process.execPath, [benchFile('../bin/waybill.js'), 'verify', ...words, '--json'], {
+  const child = spawn(process.execPath, [MAIN, 'verify', ...words, '--json'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   let output = '';
@@ -36,4 +39,25 @@ export async function measureVerify(words: readonly string[]): Promise<VerifyFig
   const { ok, counted, findings } = JSON.parse(output) as Answer;
   if (code !== 0 || !ok) throw new Error(`the copy was not verified: ${JSON.stringify(findings.slice(0, 3))}`);
   return { perSecond: counted.entries / seconds, rssMb: rss };
+}
+
+/** Writes an export of a ledger that holds `events` entries, and verifies it. */
+export async function measureExport(options: {
+  readonly directory: string;
+  readonly port: number;
+  readonly events: number;
+}): Promise<VerifyFigures> {
+  const directory = `${options.directory}/export-of`;
+  const waybill = await startWaybill({ directory, port: options.port, schema: 'json', destinations: {} });
+  try {
+    await runLoad({ port: options.port, count: options.events, batch: 500, connections: 4, ids: 'random', prefix: 'e' });
+    execFileSync(process.execPath, [MAIN, 'export', `${directory}/copy`, '-c', `${directory}/waybill.yaml`], { stdio: 'ignore' });
+  } finally {
+    await waybill.stop();
+  }
+  try {
+    return await measureVerify(['export', `${directory}/copy`]);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 }

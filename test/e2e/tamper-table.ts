@@ -163,7 +163,7 @@ export const TAMPERINGS: readonly Tampering[] = [
     code: 'CUT_OFF',
     message: /^entries \d+ to \d+ are not there/,
     tamper: (world) => {
-      return { directory: world.copy(world.snapshot), words: ['--head', world.laterHead], lowest: world.snapshotSize };
+      return { directory: world.copy(world.snapshot), words: ['--head', world.destinationHead], lowest: world.snapshotSize };
     },
   },
   {

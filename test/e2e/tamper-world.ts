@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { freePort } from '../../src/cli/machine.ts';
 import { buildProgram } from '../../src/cli/program.ts';
@@ -37,6 +37,8 @@ export interface TamperWorld {
   readonly earlierHead: string;
   /** The newest one that somebody kept. */
   readonly laterHead: string;
+  /** The checkpoint that the destination holds. */
+  readonly destinationHead: string;
   readonly verifierKey: string;
   /** The stolen private key of the log. */
   readonly thief: NoteSigner;
@@ -60,6 +62,9 @@ export interface TamperWorld {
 
 const ORIGIN = 'acme.example/audit';
 
+/** How many events each of the two loads has at least. */
+const EVENTS = 4_000;
+
 /** Lets the real server write a ledger under load. */
 export async function openTamperWorld(): Promise<TamperWorld> {
   const directory = mkdtempSync(`${tmpdir()}/waybill-tamper-`);
@@ -75,10 +80,11 @@ destinations: { kept: { type: file, path: ./kept.ndjson, start: beginning } }
 `,
   );
   const start = (): Promise<WaybillProcess> => startWaybill(file, port);
-  await load(await start(), 4_000);
+  const destinationHead = `${directory}/kept.ndjson.checkpoint`;
+  await load(await start(), destinationHead, 'some');
   const snapshot = `${directory}/snapshot`;
   cpSync(`${directory}/data`, snapshot, { recursive: true });
-  await load(await start(), 4_000, 'more');
+  await load(await start(), destinationHead, 'more');
   const ports = await openPorts({ logLevel: 'error' });
   const ledger = `${directory}/data`;
   const items = await itemsOf(ledger, ports);
@@ -100,6 +106,7 @@ destinations: { kept: { type: file, path: ./kept.ndjson, start: beginning } }
     snapshotSize,
     earlierHead,
     laterHead,
+    destinationHead,
     verifierKey: readFileSync(`${directory}/keys/log.vkey`, 'utf8').trim(),
     thief: noteSigner(ORIGIN, seed),
     origin: ORIGIN,
@@ -133,11 +140,18 @@ function newestHead(items: readonly Item[]): string {
 }
 
 /** Two sources at once until so many events are acknowledged, and everything of it is delivered and under a head. */
-async function load(server: WaybillProcess, events: number, word = 'some'): Promise<void> {
+async function load(server: WaybillProcess, checkpoint: string, word: string): Promise<void> {
+  const before = headSize(checkpoint);
   const producers: readonly Producer[] = ['app', 'shop'].map((source) => startProducer(server.url, 2, 50, `?source=${source}`, word));
-  await until('the load', () => producers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0) >= events);
+  await until('the load', () => producers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0) >= EVENTS);
   await Promise.all(producers.map((producer) => producer.finish()));
+  await until('the destination to have a newer checkpoint', () => headSize(checkpoint) >= before + EVENTS);
   assert.equal(await server.end('SIGTERM'), 0, server.log());
+}
+
+/** How many entries the head in a file covers; 0 while there is none. */
+function headSize(file: string): number {
+  return existsSync(file) ? parseCheckpoint(parseNote(readFileSync(file)).text).size : 0;
 }
 
 async function itemsOf(path: string, ports: OpenPorts): Promise<readonly Item[]> {

@@ -14,7 +14,7 @@ after(() => world.remove());
 
 describe('a ledger that the real server wrote under load', () => {
   test('is verified, with the heads that a destination holds', async () => {
-    const words = ['--head', world.earlierHead, '--head', world.laterHead, '--identities'];
+    const words = ['--head', world.earlierHead, '--head', world.laterHead, '--head', world.destinationHead, '--identities'];
     const { code, result } = await world.verify('ledger', world.ledger, '--key', world.verifierKey, ...words);
     assert.deepEqual(result.findings, []);
     assert.equal(code, 0);
