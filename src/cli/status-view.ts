@@ -12,6 +12,7 @@ const destination = z.looseObject({
   head: z.looseObject({ from: z.int(), through: z.int(), in_doubt: z.boolean(), attempts: z.int() }).nullish(),
   next_retry_at: z.number().nullish(),
   error: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullish(),
+  checkpoint: z.looseObject({ fault: z.looseObject({ code: z.string(), message: z.string(), action: z.string() }).nullable() }).nullish(),
 });
 
 const pulled = z.looseObject({

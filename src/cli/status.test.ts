@@ -49,6 +49,13 @@ test('a status names what is durable, where every destination is, and what leads
   ]);
 });
 
+test('a destination that takes entries and no checkpoints is named', () => {
+  const fault = { code: 'CHECKPOINT_CONFLICT', message: 'another root', action: 'Keep both.' };
+  const { archive } = STATUS.destinations;
+  const lines = statusLines(readStatus({ ...STATUS, destinations: { archive: { ...archive, checkpoint: { size: 7, at: 0, fault } } } }));
+  assert.deepEqual(lines.slice(-2), ['archive does not take checkpoints: CHECKPOINT_CONFLICT: another root', '  Keep both.']);
+});
+
 test('damage is never left out', () => {
   const lines = statusLines(readStatus({ ...STATUS, ledger: { ...STATUS.ledger, damage: 'segment 0 at 64' } }));
   assert.ok(lines.includes('DAMAGE: segment 0 at 64'));

@@ -114,11 +114,14 @@ function heldText({ kind, name, index }: { readonly kind: string; readonly name:
   return 'the newest segments are always kept; nothing to do';
 }
 
-function notesOn(name: string, { state, error, counters, quarantine, side }: StatusView['destinations'][string]): string[] {
+function notesOn(name: string, { state, error, counters, quarantine, side, checkpoint }: StatusView['destinations'][string]): string[] {
   const repeats = counters?.repeats ?? 0;
   const aside = quarantine?.reduce((sum, { from, through }) => sum + through - from + 1, 0) ?? 0;
   return [
     ...(error ? ['', `${name}: ${error.code}: ${error.message}`, `  ${error.action}`] : []),
+    ...(checkpoint?.fault
+      ? ['', `${name} does not take checkpoints: ${checkpoint.fault.code}: ${checkpoint.fault.message}`, `  ${checkpoint.fault.action}`]
+      : []),
     ...(side ? ['', `${name}: ${side.name} is at ${countText(side.cursor)} of ${countText(side.from)} to ${countText(side.through)}`] : []),
     ...(aside > 0 ? ['', `${name}: ${countText(aside)} entries are set aside; \`waybill quarantine list\` shows why`] : []),
     ...(repeats > 0 ? ['', `${name}: ${countText(repeats)} batches may be there twice, because an answer was lost`] : []),
