@@ -77,7 +77,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       '      const sorted = wanted.filter(({ index }) => index < ledger.size()).toSorted((a, b) => a.index - b.index);',
     ].join('\n'),
     says: /was promised/,
-    seed: 19,
+    seed: 16,
   },
   {
     name: "one partition's position overwritten by another's",
@@ -124,7 +124,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'await file.commit((await readWindow(file, lastGroup.at, whole.at - lastGroup.at)).bytes, lastGroup.at);',
     replace: '',
     says: /were durable|is damaged|was rewritten|was promised/,
-    seed: 6,
+    seed: 9,
   },
   {
     name: "a zombie's append accepted",
@@ -140,7 +140,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const lock = await disk.lock(`${path}/lock`);',
     replace: 'const lock = { release: () => Promise.resolve() };',
     says: /have the ledger open at once/,
-    seed: 2,
+    seed: 14,
   },
   {
     name: 'an entry left out before the journal knows it',
@@ -204,7 +204,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'return [known, ...destinationHolders(ledger.journal, configured, ledger.beginning())];',
     replace: 'return destinationHolders(ledger.journal, configured, ledger.beginning()).length < 0 ? [] : [known];',
     says: /never arrived|not everything arrived|has everything to|comes next|nobody declared that|and the journal does not/,
-    seed: 8,
+    seed: 14,
   },
   {
     name: 'segments removed before their removal is durable',
@@ -212,7 +212,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'if (known !== beginning) await register.set(BEGINNING_KEY, beginning, known);',
     replace: 'if (known === beginning) return;',
     says: /is missing|is damaged/,
-    seed: 87,
+    seed: 8,
   },
   {
     name: 'an edge of the tree stored before the packs that it covers are synced',
@@ -228,7 +228,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: '#named = true;\n  #turn',
     replace: '#named = false;\n  #turn',
     says: /is not stored/,
-    seed: 99,
+    seed: 59,
   },
   {
     name: 'a tree that has grown before its tiles are written',
@@ -276,7 +276,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const most = Math.min(to, snapshots.needs);',
     replace: 'const most = snapshots.needs < 0 ? 0 : to;',
     says: /is missing|is damaged|frames below/,
-    seed: 47,
+    seed: 19,
   },
   {
     name: 'a damaged snapshot that is believed',
@@ -300,7 +300,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     find: 'const beside = `${into}.restoring`;',
     replace: 'const beside = into;',
     says: /cannot start|entries although|cannot be read back|cannot be restored/,
-    seed: 21,
+    seed: 37,
   },
   {
     name: 'a scrub that does not look at checksums',
