@@ -10,6 +10,10 @@ import type { EntryBytes } from './hashing.ts';
 import { claimedSize } from './head-check.ts';
 import { type OpenedCopy, readWhole } from './ledger-copy.ts';
 
+/** How many bundles are read ahead, and how many files may wait to be taken. */
+const AHEAD = 8;
+const AHEAD_MAX = 256;
+
 /** What lies in an export beside tiles and heads. */
 const KNOWN: readonly string[] = [
   'checkpoint',
@@ -63,6 +67,9 @@ class ExportCopy implements Copy {
   readonly #path: string;
   readonly #files: Files;
   readonly #facts: ExportFacts;
+  /** Files that are being read, by their paths, until somebody takes them. */
+  readonly #ahead = new Map<string, Promise<Buffer | null>>();
+  #aheadOf = -1;
 
   constructor(path: string, files: Files, facts: ExportFacts) {
     this.#path = path;
@@ -78,6 +85,7 @@ class ExportCopy implements Copy {
     for (const tile of tilesAt('entries', size)) {
       const first = tile.n * TILE_WIDTH;
       if (first < begin) continue;
+      for (let n = tile.n; n < tile.n + AHEAD; n += 1) this.#readAhead(n);
       yield* this.#entries(tile.n);
       for (; (history[0] ?? Number.POSITIVE_INFINITY) <= first + tile.width; history.shift()) yield* this.#older(history[0] as number);
     }
@@ -89,7 +97,7 @@ class ExportCopy implements Copy {
     // The tile of a smaller tree is the beginning of the one that is here.
     const own = Math.min(TILE_WIDTH, countAt(level, this.#facts.size) - n * TILE_WIDTH);
     if (own < width) return null;
-    const bytes = await readWhole(this.#files, `${this.#path}/${tilePath({ level, n, width: own })}`);
+    const bytes = await this.#read(tilePath({ level, n, width: own }));
     return bytes === null || bytes.length !== own * HASH_BYTES ? null : bytes.subarray(0, width * HASH_BYTES);
   }
 
@@ -133,7 +141,7 @@ class ExportCopy implements Copy {
     const width = this.#widthOf(n);
     const first = n * TILE_WIDTH;
     const file = tilePath({ level: 'entries', n, width });
-    const bytes = await readWhole(this.#files, `${this.#path}/${file}`);
+    const bytes = await this.#read(file);
     if (bytes === null) {
       const message = `entries ${first} to ${first + width - 1} are not there: ${file} is missing`;
       yield { kind: 'finding', code: 'FILE_MISSING', message, file, index: first };
@@ -150,6 +158,28 @@ class ExportCopy implements Copy {
     const message = `entries ${whole} to ${first + width - 1} are not there: ${file} ends within them`;
     yield { kind: 'finding', code: 'BYTES_DAMAGED', message, file, index: whole };
     yield { kind: 'gap', first: whole, end: first + width, declared: false };
+  }
+
+  /**
+   * Begins to read a bundle and its hashes: there are many small files, and waiting for one after the other would take most of the time.
+   */
+  #readAhead(n: number): void {
+    const width = this.#widthOf(n);
+    if (n <= this.#aheadOf || width <= 0 || this.#ahead.size > AHEAD_MAX) return;
+    this.#aheadOf = n;
+    for (const level of ['entries', 0] as const) {
+      const path = tilePath({ level, n, width });
+      const reading = readWhole(this.#files, `${this.#path}/${path}`);
+      // Whoever takes it hears of a failure; nobody may.
+      reading.catch(() => {});
+      this.#ahead.set(path, reading);
+    }
+  }
+
+  #read(path: string): Promise<Buffer | null> {
+    const reading = this.#ahead.get(path);
+    this.#ahead.delete(path);
+    return reading ?? readWhole(this.#files, `${this.#path}/${path}`);
   }
 
   #widthOf(n: number): number {

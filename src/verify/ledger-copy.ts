@@ -143,8 +143,9 @@ export async function readWhole(files: Files, path: string): Promise<Buffer | nu
   const file = await files.open(path);
   if (file === null) return null;
   try {
-    const { bytes } = await file.stat();
-    return Buffer.from(await file.read(0, bytes));
+    const { bytes: length } = await file.stat();
+    const bytes = await file.read(0, length);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } finally {
     await file.close();
   }
