@@ -59,6 +59,20 @@ describe('what the ledger lets go of', () => {
     assert.deepEqual(driver.state.account.detached, { through: 24, held: false });
   });
 
+  test('grows over a batch that was cut behind it, which can never be made again', () => {
+    const driver = Driver.opened();
+    driver.after(cut(4), 'all durable', cut(9), 'all durable', failed(0, 'SINK_BUSY'), detach(4), 'all durable');
+    assert.deepEqual(
+      driver.state.live.map(({ from }) => from),
+      [5],
+    );
+    driver.after(resume(20), 'all durable', ({ state }) => ({ type: 'declared', record: state.declaring }), 'all durable');
+    assert.deepEqual(driver.state.live, []);
+    assert.deepEqual([driver.state.order?.from, driver.state.order?.gone, driver.state.order?.limit], [0, 19, null]);
+    driver.after(cut(24, 5), 'all durable', taken(0));
+    assert.equal(driver.state.account.live.cursor, 25);
+  });
+
   test('can happen again before anything was sent', () => {
     const driver = Driver.opened();
     driver.after(detach(9), resume(10), detach(12));

@@ -29,12 +29,25 @@ export function attach(work: Work, beginning: Index): void {
   if (account.detached?.held !== true && halted?.code === 'LEDGER_PRUNED' && account.live.cursor < beginning) letGo(work, last);
   const { detached } = work.state.account;
   if (detached?.held !== true) return;
-  record(work, { type: 'attached', through: Math.max(detached.through, last) as Index });
+  const through = Math.max(detached.through, last) as Index;
+  // More went while it was detached: what was cut there before can never be made again.
+  withdrawThrough(work, through);
+  record(work, { type: 'attached', through });
   set(work, { halted: null, fault: null });
 }
 
 function letGo(work: Work, through: Index): void {
-  const { live, halted } = work.state;
+  const { halted } = work.state;
+  withdrawThrough(work, through);
+  set(work, { failure: null, failures: 0, backOff: 0 });
+  record(work, { type: 'detached', through });
+  // Why it stood still is found out again by whoever lets it go on.
+  set(work, { halted: halted?.code === 'TARGET_CHANGED' ? halted : null, fault: null, lacksFrom: null });
+}
+
+/** Gives up the open batches that begin at an index or before it. */
+function withdrawThrough(work: Work, through: Index): void {
+  const { live } = work.state;
   // A batch that may be there and reaches beyond what is gone is cut anew behind it, and then its end may be there twice.
   const ends = live.filter((batch) => batch.from <= through && batch.phase !== 'taken');
   if (work.state.rules.dedupe !== 'position') {
@@ -43,10 +56,7 @@ function letGo(work: Work, through: Index): void {
         record(work, { type: 'withdrawn', lane: 'live', from, doubt: doubt && last > through });
     }
   }
-  set(work, { live: live.filter((batch) => !ends.includes(batch)), barren: null, failure: null, failures: 0, backOff: 0 });
-  record(work, { type: 'detached', through });
-  // Why it stood still is found out again by whoever lets it go on.
-  set(work, { halted: halted?.code === 'TARGET_CHANGED' ? halted : null, fault: null, lacksFrom: null });
+  set(work, { live: live.filter((batch) => !ends.includes(batch)), barren: null });
 }
 
 /**
