@@ -12,6 +12,7 @@ import { isServed } from '../../src/api/purposes.ts';
 import { ROUTES, routeFinder } from '../../src/api/routes.ts';
 import { alternativeNames } from '../../src/api/tls.ts';
 import { isLoopback } from '../../src/config/keys.ts';
+import { createNames } from '../../src/intake/names.ts';
 import { ManualClock } from '../doubles/manual-ports.ts';
 import { TEST_API_CONFIG, testToken } from '../doubles/open-test-api.ts';
 import type { Dice } from './dice.ts';
@@ -106,7 +107,13 @@ const hosts: FuzzTarget = {
 class BodyAsked extends Error {}
 
 const NEVER = new AbortController().signal;
-const NO_PARTS: Pick<IngestParts, 'sources' | 'limits' | 'clock'> = { clock, sources: ['app', 'legacy'], limits: TEST_API_CONFIG.limits };
+const NO_PARTS: Pick<IngestParts, 'sources' | 'limits' | 'clock' | 'intake'> = {
+  clock,
+  sources: ['app', 'legacy'],
+  limits: TEST_API_CONFIG.limits,
+  // Nothing of the intake is asked before the body is.
+  intake: { names: createNames([]) } as unknown as IngestParts['intake'],
+};
 
 const ingestHead: FuzzTarget = {
   name: 'head of an ingest request',
