@@ -1,4 +1,6 @@
-/** Everything that goes wrong in the simulation or is done to it. What is never counted was never tested. */
+/**
+ * Everything that goes wrong in the simulation or is done to it, and what has to be seen happening. What is never counted was never tested.
+ */
 export const MISFORTUNES = [
   'kill',
   'power cut',
@@ -30,6 +32,7 @@ export const MISFORTUNES = [
   'entries removed by retention',
   'newest snapshot lost after a removal',
   'partition closed',
+  'head proved to continue another',
   'ledger lost and restored',
   'kill in a restore',
 ] as const;

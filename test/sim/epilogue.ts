@@ -19,7 +19,7 @@ const NUMBERS_FROM = 100;
  * then a new process goes on with it, under the senders of before: what they send again has to be known. `null`: not in this seed.
  */
 export async function afterTheLoss(scene: Scene, entries: readonly ReadEntry[]): Promise<Scene | null> {
-  const { world, plan, disk, receivers, known, ledger, heads, checkpoints, configuration, naming } = scene;
+  const { world, plan, disk, receivers, known, ledger, heads, witness, checkpoints, configuration, naming } = scene;
   const file = plan.destinations.find(({ kind }) => kind === 'file');
   const chance = world.chance.fork('loss');
   if (file === undefined || !chance.hit(0.5)) return null;
@@ -35,8 +35,8 @@ export async function afterTheLoss(scene: Scene, entries: readonly ReadEntry[]):
   // The restored ledger does not know how far a source is beyond its last entry, so one that has thrown that away cannot go on.
   const origins = scene.origins.filter(({ odds }) => !odds.forgets);
   const after = { ...plan, pull: plan.pull.filter(({ forgets }) => !forgets), destinations: [{ ...file, addedAtMs: 0 }] };
-  const open = (life: Life) =>
-    openPipeline({ world, plan: after, disk, life, receivers, origins, known, watch: ledger, heads, checkpoints, configuration, naming });
+  const given = { receivers, origins, known, watch: ledger, heads, witness, checkpoints, configuration, naming };
+  const open = (life: Life) => openPipeline({ world, plan: after, disk, life, ...given });
   const machine = new Machine(world, disk, open);
   const producers = scene.producers.map((before) => {
     const producer = new PushSource(world, scene.book, machine, before.name, before.odds);

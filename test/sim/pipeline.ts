@@ -31,6 +31,7 @@ import { watchedRetention } from './retention.ts';
 import { startParts } from './running.ts';
 import type { Plan } from './scenario.ts';
 import type { TreeWatch } from './tree-check.ts';
+import type { Witness } from './witness.ts';
 import type { Life, World } from './world.ts';
 
 /** Where the ledger lies on the virtual disk. */
@@ -56,6 +57,7 @@ export interface LifeParts {
   readonly known: KnownTaken;
   readonly watch: LedgerWatch;
   readonly heads: TreeWatch;
+  readonly witness: Witness;
   readonly checkpoints: CheckpointWatch;
   readonly configuration: Configuration;
   readonly naming: Naming;
@@ -137,7 +139,7 @@ export async function openPipeline(parts: LifeParts): Promise<OpenPipeline> {
   const retention = watchedRetention({ ...parts, ledger, identities, tree, heads: signed, intake, ports, destinations });
   const requests = new Set<Promise<unknown>>();
   const auditing = audit(ledger, tree, parts, stop.signal);
-  world.watch('reader of heads', readHeads(signed, ledger, parts, stop.signal));
+  world.watch('reader of heads', readHeads(signed, { ledger, tree }, parts, stop.signal));
   world.watch('auditor', auditing);
   return {
     ledger,
@@ -266,12 +268,17 @@ async function showTile(tree: Tree, heads: TreeWatch, chance: Chance): Promise<v
 }
 
 /** Keeps every head that is published, as a receiver of checkpoints does. */
-async function readHeads(signed: Heads, ledger: Ledger, { world, heads }: LifeParts, signal: AbortSignal): Promise<void> {
+async function readHeads(
+  signed: Heads,
+  { ledger, tree }: { readonly ledger: Ledger; readonly tree: Tree },
+  { world, heads, witness }: LifeParts,
+  signal: AbortSignal,
+): Promise<void> {
   let seen: PublishedHead | null = null;
   try {
     for (;;) {
       seen = await signed.waitNewer(seen, signal);
-      const fault = heads.published(seen, ledger.size());
+      const fault = heads.published(seen, ledger.size()) ?? (await witness.look(seen, tree));
       if (fault !== null) world.fail(fault);
     }
   } catch (error) {

@@ -339,4 +339,27 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     says: /entries was sent, and a process starts with one over|entries was published after one over/,
     seed: 9,
   },
+  {
+    name: 'a head published before it is recorded',
+    file: 'tree/publisher.ts',
+    find: [
+      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
+      '      this.#publish(checkpoint);',
+    ].join('\n'),
+    replace: [
+      '      this.#publish(checkpoint);',
+      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
+    ].join('\n'),
+    says: /was published after one over/,
+    seed: 9,
+  },
+  {
+    name: 'a head published before its record is durable',
+    file: 'tree/head-register.ts',
+    find: 'await register.set(HEAD_KEY, JSON.stringify({ v: 1, size, root, checkpoint, complete, published }), before);',
+    replace:
+      'register.set(HEAD_KEY, JSON.stringify({ v: 1, size, root, checkpoint, complete, published }), before).catch(() => undefined);',
+    says: /was published after one over/,
+    seed: 9,
+  },
 ];

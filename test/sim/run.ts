@@ -24,6 +24,7 @@ import { beginReloads } from './reload.ts';
 import { CALM_DISK, CALM_RECEIVER, drawPlan, type Plan } from './scenario.ts';
 import { keepNoSignals } from './signals.ts';
 import { TreeWatch } from './tree-check.ts';
+import { Witness } from './witness.ts';
 import { type Life, World } from './world.ts';
 
 keepNoSignals();
@@ -67,6 +68,7 @@ export interface Scene {
   readonly known: KnownTaken;
   readonly ledger: LedgerWatch;
   readonly heads: TreeWatch;
+  readonly witness: Witness;
   readonly checkpoints: CheckpointWatch;
   readonly reach: Reach;
   readonly configuration: Configuration;
@@ -119,6 +121,7 @@ function setScene(world: World, plan: Plan): Scene {
   const known = new KnownTaken();
   const ledger = new LedgerWatch(world);
   const heads = new TreeWatch();
+  const witness = new Witness(world, SIGNERS.log.verifierKey);
   const checkpoints = new CheckpointWatch(world, heads, SIGNERS.log.verifierKey);
   const delivery = new DeliveryWatch(world, known, checkpoints);
   const receivers = new Map<string, Receiver>();
@@ -131,7 +134,7 @@ function setScene(world: World, plan: Plan): Scene {
     world,
     [...plan.push, ...plan.pull].map(({ name }) => name),
   );
-  const given = { receivers, origins, known, watch: ledger, heads, checkpoints, configuration, naming };
+  const given = { receivers, origins, known, watch: ledger, heads, witness, checkpoints, configuration, naming };
   const open = (life: Life) => openPipeline({ world, plan, disk, life, ...given });
   const machine = new Machine(world, disk, open);
   const damage = new Damage(world, disk, machine, plan.retain.ageMs !== null || plan.retain.bytes !== null);
@@ -160,6 +163,7 @@ function setScene(world: World, plan: Plan): Scene {
     known,
     ledger,
     heads,
+    witness,
     checkpoints,
     reach,
     configuration,
