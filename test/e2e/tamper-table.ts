@@ -181,7 +181,7 @@ export const TAMPERINGS: readonly Tampering[] = [
   {
     attack: 'everything is written anew and signed again',
     by: 'who stole the key, or runs the log',
-    foundBy: '`waybill verify --head`, any C2SP program, every witness',
+    foundBy: '`waybill verify ledger --head FILE`, any C2SP program, every witness',
     evidence: 'one older head that was kept elsewhere: both heads together are the proof',
     code: 'HISTORY_REWRITTEN',
     message: /in .*earlier\.checkpoint contradicts the newest head/,
