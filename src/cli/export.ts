@@ -33,9 +33,12 @@ export function addExport(program: Command, terminal: Terminal, done: (code: num
 async function exportLog(config: Config, directory: string, onProgress: (entries: number, of: number) => void): Promise<Exported> {
   const source = sourceOf(openClient(config, undefined, 'tlog'));
   const ports = await openPorts({ logLevel: 'warn' });
+  // Thousands of small files: a disk that flushes several at once is what counts.
+  const patient = ports.withPatientDisk();
   try {
-    return await writeExport({ directory, source, onProgress }, ports);
+    return await writeExport({ directory, source, onProgress }, patient);
   } finally {
+    await patient.closeOwn();
     await ports.close();
   }
 }

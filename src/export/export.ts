@@ -172,6 +172,21 @@ class Export {
   /** Asks for and writes every tile and bundle up to `size`. What an unfinished run left whole is not asked for again. */
   async #grow(tiles: GrowingTiles, size: number, about: ExportAbout, resumed: boolean): Promise<void> {
     if (tiles.size === size) return;
+    const writing = new Writing();
+    try {
+      await this.#growTo(size, tiles, { about, resumed, writing });
+    } finally {
+      // Also after a failure: nothing is written any more once the export is let go.
+      await writing.end();
+    }
+    writing.throwFailure();
+  }
+
+  async #growTo(
+    size: number,
+    tiles: GrowingTiles,
+    { about, resumed, writing }: { readonly about: ExportAbout; readonly resumed: boolean; readonly writing: Writing },
+  ): Promise<void> {
     const known = tiles.reopen();
     const first = tiles.size / TILE_WIDTH;
     const end = Math.ceil(size / TILE_WIDTH);
@@ -179,12 +194,17 @@ class Export {
     for await (const { tile, bytes, bundle } of ahead(first, end, (n) => this.#take(at(n), about, resumed))) {
       const leaves = bytes ?? this.#leaves(tile, bundle ?? new Uint8Array());
       if (tile.n === first) this.#compare(known, leaves, tiles.size);
-      // The bundle first: a tile of level 0 says that its bundle is whole.
-      if (bundle !== null) await this.#folder.write(tilePath({ ...tile, level: 'entries' }), bundle);
-      for (const full of tiles.add(leaves)) await this.#folder.write(tilePath(full.tile), full.bytes);
+      const full = tiles.add(leaves);
+      await writing.begin(() => this.#write(tile, bundle, full));
       if ((tile.n + 1) % PROGRESS_EVERY === 0) this.#options.onProgress(tiles.size, size);
     }
-    for (const partial of tiles.partials()) await this.#folder.write(tilePath(partial.tile), partial.bytes);
+    await writing.begin(() => this.#write(null, null, tiles.partials()));
+  }
+
+  /** The bundle first: a tile of level 0 says that its bundle is whole. */
+  async #write(tile: Tile | null, bundle: Uint8Array | null, made: readonly FilledTile[]): Promise<void> {
+    if (tile !== null && bundle !== null) await this.#folder.write(tilePath({ ...tile, level: 'entries' }), bundle);
+    for (const { tile: own, bytes } of made) await this.#folder.write(tilePath(own), bytes);
   }
 
   /** The bundle of a tile, from the log; `bytes` are the leaves where there is no bundle to write. */
@@ -301,6 +321,34 @@ async function* ahead<Out>(first: number, end: number, take: (n: number) => Prom
     }
   } finally {
     await Promise.allSettled(under);
+  }
+}
+
+/** Files that are written beside one another: each waits for the disk, and the disk does several at once. */
+class Writing {
+  readonly #under = new Set<Promise<void>>();
+  #failure: { readonly error: unknown } | null = null;
+
+  /** Begins to write once there is room. Rejects with what failed before. */
+  async begin(write: () => Promise<void>): Promise<void> {
+    while (this.#under.size >= AHEAD) await Promise.race(this.#under);
+    this.throwFailure();
+    const written: Promise<void> = write()
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#under.delete(written));
+    this.#under.add(written);
+  }
+
+  /** Waits for all of them, whatever became of them. */
+  async end(): Promise<void> {
+    await Promise.all(this.#under);
+  }
+
+  /** Throws the first failure, if there was one. */
+  throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error;
   }
 }
 
