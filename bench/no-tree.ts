@@ -11,6 +11,7 @@ const NO_TREE = `
     const none = async () => [];
     return {
       head: () => ({ size: 0, root: '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' }),
+      status: () => ({ bytes: 0, fault: null }),
       size: () => 0,
       root: async () => '47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=',
       tile: async () => null,

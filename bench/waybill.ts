@@ -12,6 +12,8 @@ export interface Waybill extends Running {
   cursor(destination: string): Promise<number>;
   /** The size of the newest computed tree head. */
   treeSize(): Promise<number>;
+  /** Within how many ms this share of the heads since the start were published, from when the oldest entry under them was received. */
+  publishMs(share: number): Promise<number>;
 }
 
 /** What the bench configures. */
@@ -59,7 +61,23 @@ export async function startWaybill(options: WaybillOptions): Promise<Waybill> {
     size: async () => (await status()).ledger.size,
     cursor: async (name) => (await status()).destinations[name]?.cursor ?? 0,
     treeSize: async () => (await status()).ledger.head?.size ?? 0,
+    publishMs: async (share) => quantileMs(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(), share),
   };
+}
+
+/** A quantile of the histogram of published heads, straight between the bounds of its buckets. */
+function quantileMs(metrics: string, share: number): number {
+  const found = metrics.matchAll(/^waybill_head_publish_seconds_bucket\{le="([\d.]+)"\} (\d+)$/gm);
+  const buckets = Array.from(found, ([, bound, count]) => ({ ms: Number(bound) * 1_000, count: Number(count) }));
+  const wanted = (buckets.at(-1)?.count ?? 0) * share;
+  if (wanted === 0) return 0;
+  let before = { ms: 0, count: 0 };
+  for (const bucket of buckets) {
+    if (bucket.count >= wanted && bucket.count > before.count)
+      return before.ms + ((bucket.ms - before.ms) * (wanted - before.count)) / (bucket.count - before.count);
+    before = bucket;
+  }
+  return before.ms;
 }
 
 function configuration({ directory, port, schema, destinations }: WaybillOptions): string {

@@ -102,7 +102,8 @@ async function onTop(options: BacklogOptions, ids: 'ordered' | 'random'): Promis
     const load = await pass(options.events, letter);
     const seconds = (performance.now() - begun) / 1_000;
     const cpuPerMillion = ((cpuSeconds(waybill.pid) - cpuBefore) / options.events) * 1e6;
-    return { eventsPerSecond: options.events / seconds, cpuPerMillion, rssMb: rssMb(waybill.pid), load };
+    const publishMs = { p50: await waybill.publishMs(0.5), p99: await waybill.publishMs(0.99) };
+    return { eventsPerSecond: options.events / seconds, cpuPerMillion, rssMb: rssMb(waybill.pid), load, publishMs };
   } finally {
     await waybill.stop();
     await receiver.stop();

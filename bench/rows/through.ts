@@ -8,6 +8,8 @@ export interface ThroughFigures {
   readonly cpuPerMillion: number;
   readonly rssMb: number;
   readonly load: LoadFigures;
+  /** From when the oldest entry under a head was received until the head was published; zeros without a tree. */
+  readonly publishMs: { readonly p50: number; readonly p99: number };
 }
 
 /** A load through the whole pipeline. */
@@ -66,6 +68,7 @@ async function measure(waybill: Waybill, options: ThroughOptions, healthy: numbe
     cpuPerMillion: ((cpuSeconds(waybill.pid) - cpuBefore) / events) * 1e6,
     rssMb: rssMb(waybill.pid),
     load,
+    publishMs: { p50: await waybill.publishMs(0.5), p99: await waybill.publishMs(0.99) },
   };
 }
 
