@@ -90,9 +90,9 @@ test('an operator sees a halt with its way out, and retry, pause and resume do w
 
   await until('lake to halt', async () => (await stateOf('lake'))?.state === 'halted');
   const halted = await waybill(file, 'status');
-  assert.match(halted.out, /lake +halted +0 +1/);
+  assert.match(halted.out, /lake +http +halted +0 +1/);
   assert.match(halted.out, /lake: SINK_UNAUTHORIZED: .*\n.*waybill retry DEST/);
-  assert.match(halted.out, /archive +running +1 +0/);
+  assert.match(halted.out, /archive +file +running +1 +0/);
   const connected = await waybill(file, 'check', '--connect', '--json');
   assert.equal(connected.code, 1, 'a destination that halted is not connected');
   for (const { out, err } of [halted, connected]) assert.ok(![OPERATOR, RECEIVER].some((secret) => `${out}${err}`.includes(secret)));

@@ -14,6 +14,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const COPIED = [
   'bin',
   'console',
+  'verifier',
   'src',
   'tools',
   'package.json',
