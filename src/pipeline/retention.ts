@@ -182,6 +182,8 @@ class RetentionRound {
     let to = 0;
     for (const { first, end } of ledger.full()) {
       if (first < ledger.beginning()) continue;
+      // A segment is full from the moment its last entry is numbered, which may not be durable yet.
+      if (end > ledger.size()) break;
       if ((await receivedAt(asIndex(end - 1), ledger)) >= before) break;
       to = end;
     }

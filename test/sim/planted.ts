@@ -329,12 +329,13 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a checkpoint sent before its head is recorded',
     file: 'tree/publisher.ts',
-    find: ['    await this.#record({ size, root, checkpoint, complete: true, published: null });', '    this.#publish(checkpoint);'].join(
-      '\n',
-    ),
+    find: [
+      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
+      '      this.#publish(checkpoint);',
+    ].join('\n'),
     replace: [
-      '    this.#publish(checkpoint);',
-      '    await this.#record({ size, root, checkpoint, complete: true, published: null });',
+      '      this.#publish(checkpoint);',
+      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
     ].join('\n'),
     says: /entries was sent, and a process starts with one over|entries was published after one over/,
     seed: 9,
