@@ -55,8 +55,8 @@ export class JournalWriter {
   }
 
   /**
-   * Writes what was taken and waits for it. Once it resolves nothing more will ever be written, so that the key can be opened anew; what
-   * was refused until then is lost, as in a crash.
+   * Writes what was taken and waits for it, with a last try where the journal was full. Once it resolves nothing more will ever be
+   * written, so that the key can be opened anew; what is refused even then is lost, as in a crash.
    */
   async end(): Promise<void> {
     await this.#last;
@@ -79,6 +79,7 @@ export class JournalWriter {
     this.#queue = [];
     const text = recordsText(this.#first, records);
     let refused = false;
+    let ending = false;
     for (;;) {
       try {
         await journal.append(key, text);
@@ -87,9 +88,10 @@ export class JournalWriter {
         const fault = faultOf(error, 'LEDGER_FAILED');
         this.#options.onFault(fault);
         // The writer stays busy: records that come after a lost one must never be written.
-        if (fault.remedy !== 'retry') return;
+        if (fault.remedy !== 'retry' || ending) return;
         refused = true;
-        if (!(await this.#waited())) return;
+        // The end is tried once more at once: there may be space again, and an outcome that is lost makes its batch go a second time.
+        ending = !(await this.#waited());
       }
     }
     this.#writing = false;
@@ -98,6 +100,7 @@ export class JournalWriter {
     this.flush();
   }
 
+  /** Waits before the next try; false once the signal has ended it. */
   async #waited(): Promise<boolean> {
     const { clock, signal } = this.#options;
     try {

@@ -194,6 +194,30 @@ describe('the journal', () => {
     assert.equal(held.length, 0);
   });
 
+  test('that was full is tried once more by a close, so that what was taken does not go again', async () => {
+    const world = new DeliveryWorld();
+    await world.fill(10);
+    const { journal } = world.ledger;
+    const append = journal.append.bind(journal);
+    const model = new ModelDestination({ dedupe: 'none' });
+    let space = false;
+    // The intent still fits; what comes of it does not.
+    journal.append = async (key, record) => {
+      if (model.attempts.length > 0 && !space) throw new WaybillError('LEDGER_FULL', 'no space');
+      return append(key, record);
+    };
+    const first = world.open(model);
+    await settle();
+    assert.deepEqual([first.status().error?.code, model.attempts.length], ['LEDGER_FULL', 1]);
+    // There is space again, and the pause before the next try is not over.
+    space = true;
+    await first.close();
+    const second = world.open(model);
+    await settle();
+    assert.deepEqual([second.status().cursor, model.attempts.length], [10, 1]);
+    await second.close();
+  });
+
   test('is all that counts after a close: the same key goes on in the same process, also when the last records were refused', async () => {
     const world = new DeliveryWorld();
     await world.fill(25);
