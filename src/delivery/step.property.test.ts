@@ -152,9 +152,7 @@ function checkArrivals(model: DeliveryModel): void {
   const line = model.unordered || model.lossy ? once.toSorted((a, b) => a.from - b.from) : once;
   let next = model.start;
   for (const { from, through, records, omit, gone } of line) {
-    // A stretch between what is gone and a batch that is fixed may have nothing to send, and then no batch can carry it.
-    const alone = (index: number): boolean => !model.rules.carriesEmpty && model.unwanted(index) && isDetached(model, index - 1);
-    while (next < from && (mayBeUnsaid(model, next) || alone(next))) next += 1;
+    while (next < from && mayBeUnsaid(model, next)) next += 1;
     // What may have arrived when the ledger let go of a part of it is accounted for once more.
     const late = line.filter((earlier) => earlier.from < next && earlier.through >= from && model.doubted.has(earlier.id));
     const again = from < next && late.some((earlier) => spanOf(earlier).some((index) => isDetached(model, index)));

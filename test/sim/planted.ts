@@ -327,20 +327,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     seed: 1,
   },
   {
-    name: 'a checkpoint sent before its head is recorded',
-    file: 'tree/publisher.ts',
-    find: [
-      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
-      '      this.#publish(checkpoint);',
-    ].join('\n'),
-    replace: [
-      '      this.#publish(checkpoint);',
-      '      await this.#record({ size, root, checkpoint, complete: true, published: null });',
-    ].join('\n'),
-    says: /entries was sent, and a process starts with one over|entries was published after one over/,
-    seed: 9,
-  },
-  {
     name: 'a head published before it is recorded',
     file: 'tree/publisher.ts',
     find: [
