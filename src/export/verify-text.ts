@@ -10,8 +10,9 @@ export interface ExportedLog {
 }
 
 /**
- * The text that tells whoever gets an export how to check it with tools that are not ours. Every command in it is run by a test, as it
- * stands there.
+ * The text that tells whoever gets an export how to check it with tools that are not ours. The commands of openssl and of a shell
+ * and the program in Go are run by tests as they stand there; the two lines that download something (the module for Go, Tessera's fsck) are
+ * not.
  */
 export function verifyText(log: ExportedLog): string {
   const first = log.begin === 0 ? 'tile/entries/000' : 'the first file of tile/entries';
@@ -126,7 +127,10 @@ func main() {
 		return found, nil
 	})
 	for n := int64(0); n < size; {
-		width := min(256, size-n)
+		width := size - n
+		if width > 256 {
+			width = 256
+		}
 		path := tlog.Tile{H: 8, L: 0, N: n / 256, W: int(width)}.Path()
 		bundle := must(os.ReadFile(os.Args[1] + "/tile/entries/" + strings.TrimPrefix(path, "tile/8/0/")))
 		for ; width > 0; width-- {

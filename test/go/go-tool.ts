@@ -14,8 +14,11 @@ export interface GoVerifier {
   remove(): void;
 }
 
-/** Builds the verifier; Go and the module are installed first where they are not there, which takes the right to do so. */
-export function buildGoVerifier(): GoVerifier {
+/**
+ * Builds the verifier, or another program of one file that uses the same packages; Go and the module are installed first where they are not
+ * there, which takes the right to do so.
+ */
+export function buildGoVerifier(source = join(import.meta.dirname, 'verify.go')): GoVerifier {
   const missing = [
     ...(spawnSync('go', ['version']).status === 0 ? [] : ['golang-go']),
     ...(existsSync(MODULE) ? [] : ['golang-golang-x-mod-dev']),
@@ -35,7 +38,7 @@ export function buildGoVerifier(): GoVerifier {
     CGO_ENABLED: '0',
     GOTOOLCHAIN: 'local',
   };
-  execFileSync('go', ['build', '-o', program, join(import.meta.dirname, 'verify.go')], {
+  execFileSync('go', ['build', '-o', program, source], {
     cwd: directory,
     env,
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -39,6 +39,25 @@ describe('the packages of the Go team', () => {
     }
   });
 
+  test('the program that VERIFY.txt brings along says whether a copy is whole', async () => {
+    const small = new MadeLog();
+    small.grow(700);
+    const copy = await exported(small);
+    const [, indented = ''] = /As main\.go:\n\n([\s\S]*?)\n  go mod init/.exec(readFileSync(`${copy}/VERIFY.txt`, 'utf8')) ?? [];
+    writeFileSync(`${root}/main.go`, indented.replaceAll(/^ {2}/gm, ''));
+    const program = buildGoVerifier(`${root}/main.go`);
+    try {
+      const words = [copy, small.key.verifierKey];
+      assert.deepEqual(program.run(...words), { ok: true, output: `verified 700 entries of ${small.key.verifierKey.split('+')[0]}\n` });
+      const bytes = readFileSync(`${copy}/tile/entries/001`);
+      bytes[100] = (bytes[100] ?? 0) ^ 1;
+      writeFileSync(`${copy}/tile/entries/001`, bytes);
+      assert.deepEqual(program.run(...words), { ok: false, output: 'NOT the tree that was signed\n' });
+    } finally {
+      program.remove();
+    }
+  });
+
   test('find what was changed, and where', async () => {
     const small = new MadeLog();
     small.grow(1_700);
