@@ -15,7 +15,7 @@ import { type Call, onlyKnown, shown } from './call.ts';
 
 /** What was published of the log, and the hashes under it. */
 export interface LogParts {
-  readonly heads: Pick<Heads, 'published' | 'waitCovering' | 'keys'>;
+  readonly heads: Pick<Heads, 'published' | 'waitCovering' | 'keys' | 'policy'>;
   readonly tree: Pick<TreeHashes, 'tile' | 'inclusion'>;
   readonly ledger: Pick<Ledger, 'origin' | 'read' | 'size' | 'beginning'>;
 }
@@ -57,7 +57,7 @@ export const logAbout: RouteAbout = {
       origin: z.string().describe('The name of the log.'),
       beginning: z.int().min(0).describe('The oldest entry that can still be read.'),
       keys: z.array(logKey).describe('Every key that signed heads, the oldest first.'),
-      policy: z.string().describe('The keys in the form of C2SP tlog-policy.'),
+      policy: z.string().describe('The keys, the witnesses and how many of them have to sign, in the form of C2SP tlog-policy.'),
       checkpoints: z.array(z.string()).describe('Older heads, as whole notes, the oldest first.'),
     }),
   },
@@ -98,8 +98,7 @@ export function checkpoint({ query }: Call, { heads }: LogParts): Answer {
 export function logFacts({ query }: Call, { heads, ledger }: LogParts): Answer {
   onlyKnown(query, []);
   const keys = heads.keys().map(({ verifierKey: vkey, from, through }) => ({ vkey, from, through }));
-  const policy = `${keys.map(({ vkey }) => `log ${vkey}\n`).join('')}quorum none\n`;
-  return json(200, { origin: ledger.origin, beginning: ledger.beginning(), keys, policy, checkpoints: [] });
+  return json(200, { origin: ledger.origin, beginning: ledger.beginning(), keys, policy: heads.policy(), checkpoints: [] });
 }
 
 /** `GET /tlog/tile/L/N` and `GET /tlog/tile/L/N.p/W`: hashes. */

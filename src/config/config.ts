@@ -33,7 +33,7 @@ export interface LedgerConfig {
   /** How long there is no other signed head after one, while entries come in. */
   readonly publishMs: number;
   readonly witnesses: readonly WitnessConfig[];
-  /** How many of all witnesses have to sign before a head is published, beside those that are required. */
+  /** How many of all witnesses have to sign before a head is published; those that are required count too. */
   readonly witnessQuorum: number;
   /** How many bytes the ledger may use; `null`: what the disk has. */
   readonly limitBytes: number | null;

@@ -234,6 +234,11 @@ describe('a configuration', () => {
     ['limit: 2GiB', 'limit: 2GiB\n  keys: ./data/keys', /ledger\.keys: \/etc\/acme\/data\/keys is inside ledger\.path/],
     ['limit: 2GiB', 'limit: 2GiB\n  witness_quorum: 1', /ledger\.witness_quorum: more than there are witnesses: 0/],
     ['limit: 2GiB', `limit: 2GiB\n  witnesses: [${WITNESS}, ${WITNESS}]`, /ledger\.witnesses\.1: w is there already/],
+    [
+      'limit: 2GiB',
+      `limit: 2GiB\n  witnesses: [${WITNESS.replace('name: w', 'name: none')}]`,
+      /witnesses\.0\.name: none has a meaning of its own/,
+    ],
     ['limit: 2GiB', `limit: 2GiB\n  witnesses: [${WITNESS.replace('+0a', '-0a')}]`, /vkey: expected a verifier key/],
     ['limit: 2GiB', 'limit: 2GiB\n  keys: { log: x }', /ledger\.keys: expected a directory, or the keys `log` and `freshness`/],
     ['  origin: acme.example/audit\n', '', /:2:3 ledger\.origin: missing|:1:1 ledger\.origin: missing/],

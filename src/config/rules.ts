@@ -73,8 +73,11 @@ function witnessFaults({ ledger: { witnesses, witnessQuorum } }: Config): PathFa
     const other = witnesses.slice(0, place).find(({ name, verifierKey }) => name === witness.name || verifierKey === witness.verifierKey);
     return other === undefined ? [] : [fault(['ledger', 'witnesses', place], `${other.name} is there already, by name or by key`)];
   });
-  if (witnessQuorum <= witnesses.length) return twice;
-  return [...twice, fault(['ledger', 'witness_quorum'], `more than there are witnesses: ${witnesses.length}`)];
+  const none = witnesses.findIndex(({ name }) => name === 'none');
+  const unnamed =
+    none < 0 ? [] : [fault(['ledger', 'witnesses', none, 'name'], 'none has a meaning of its own in policies: choose another name')];
+  if (witnessQuorum <= witnesses.length) return [...twice, ...unnamed];
+  return [...twice, ...unnamed, fault(['ledger', 'witness_quorum'], `more than there are witnesses: ${witnesses.length}`)];
 }
 
 function sourceFaults(source: Config['sources'][number], adapters: Adapters): PathFault[] {

@@ -29,6 +29,8 @@ export interface Heads {
   waitNewer(seen: PublishedHead | null, signal: AbortSignal): Promise<PublishedHead>;
   /** Every verifier key that ever signed for this log, the newest last: those of `from` up to sizes of `through`, `null` while in use. */
   keys(): readonly LogKey[];
+  /** What published heads meet, as text in the form of C2SP tlog-policy: the keys of the log, its witnesses, and how many have to sign. */
+  policy(): string;
 }
 
 /** A key of the log, and for which sizes of the tree it signed. */

@@ -5,7 +5,7 @@ import { formatCheckpoint, parseCheckpoint } from './checkpoint.ts';
 import { TlogError } from './error.ts';
 import { emptyRoot } from './hash.ts';
 import { formatNote, openNote, parseNote } from './note.ts';
-import { checkPolicy, parsePolicy, policyKeys, quorumMet } from './policy.ts';
+import { checkPolicy, formatPolicy, parsePolicy, policyKeys, quorumMet } from './policy.ts';
 
 const log = noteSigner('example.com/log', 1);
 const witnesses = Array.from({ length: 6 }, (_, k) => noteSigner(`witness.example/w${k}`, 10 + k, 4));
@@ -57,6 +57,19 @@ describe('policies', () => {
     assert.ok(met(x1, x2, y1));
     assert.ok(met(y3, x3, x2, x1));
     for (const few of [[], [x1, x2], [x1, y1], [x1, x1, y1], [y1, y2, y3], [log, x1, y1]]) assert.ok(!met(...few));
+  });
+
+  test('what is written means the same when it is read, and what could not is refused', () => {
+    const policy = parsePolicy(sha256, EXAMPLE);
+    assert.deepEqual(parsePolicy(sha256, formatPolicy(policy)), policy);
+    const none = parsePolicy(sha256, `log ${log.verifierKey}\nquorum none\n`);
+    assert.equal(formatPolicy(none), `log ${log.verifierKey}\nquorum none\n`);
+    const named = (name: string) => ({ ...policy, witnesses: [{ name, key: x1.key, url: null }], groups: [], quorum: null });
+    for (const name of ['none', '', 'a b', 'a\nb']) assert.throws(() => formatPolicy(named(name)), RangeError, JSON.stringify(name));
+    const groups = [{ name: 'X1', threshold: 1, members: ['Y1'] }];
+    assert.throws(() => formatPolicy({ ...policy, groups }), RangeError, 'a group that is called like a witness');
+    const twice = ['a', 'b'].map((name) => ({ name, threshold: 1, members: ['Y1'] }));
+    assert.throws(() => formatPolicy({ ...policy, groups: twice }), RangeError, 'a member of two groups');
   });
 
   test('quorums of one, of none, and of nobody that is known', () => {

@@ -1,7 +1,7 @@
 import type { Checkpoint } from './checkpoint.ts';
 import { TlogError } from './error.ts';
 import type { Sha256 } from './hash.ts';
-import { parseVerifierKey, type VerifierKey } from './key.ts';
+import { formatVerifierKey, parseVerifierKey, type VerifierKey } from './key.ts';
 import type { VerifiedSignature } from './note.ts';
 import { parseSize } from './size.ts';
 
@@ -58,6 +58,24 @@ export function parsePolicy(sha256: Sha256, text: string): Policy {
     }
   }
   return reader.end();
+}
+
+/**
+ * Writes a policy. Throws `RangeError` for one that could not be read again with the same meaning: a name that is used twice, or that is no
+ * word.
+ */
+export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): string {
+  const names = [...witnesses, ...groups].map(({ name }) => name);
+  if (names.some((name) => name === NONE || !WORD.test(name))) throw new RangeError('this is not the name of a witness or group');
+  const members = groups.flatMap((group) => group.members);
+  if (new Set(names).size < names.length || new Set(members).size < members.length) throw new RangeError('a name would count twice');
+  return [
+    ...logs.map(({ key, url }) => `log ${formatVerifierKey(key)}${url === null ? '' : ` ${url}`}`),
+    ...witnesses.map(({ name, key, url }) => `witness ${name} ${formatVerifierKey(key)}${url === null ? '' : ` ${url}`}`),
+    ...groups.map(({ name, threshold, members: own }) => `group ${name} ${threshold} ${own.join(' ')}`),
+    `quorum ${quorum ?? NONE}`,
+    '',
+  ].join('\n');
 }
 
 /** Every key that the policy names: those to open a note with. */
@@ -186,5 +204,7 @@ function isSameKey(a: VerifierKey, b: VerifierKey): boolean {
 }
 
 const NONE = 'none';
+// What the lines of a policy are split at is in no word of one.
+const WORD = /^[^\s\p{Cc}]+$/u;
 // Of the control characters only the tab may stand within a line.
 const FORBIDDEN = /(?!\t)[\p{Cc}]/u;

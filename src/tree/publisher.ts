@@ -129,6 +129,10 @@ class Publisher implements OpenHeads {
     return this.#ranges.log;
   }
 
+  policy(): string {
+    return this.#options.witnesses.policyText(this.#ranges.log.map(({ verifierKey }) => verifierKey));
+  }
+
   status(): HeadsStatus {
     const head = this.#board.published();
     const fault = this.#fault;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { GrownTree } from '../../test/doubles/grown-tree.ts';
 import { ListLog, ManualClock, settle } from '../../test/doubles/manual-ports.ts';
+import { noteSigner } from '../../test/doubles/note-signer.ts';
 import { WaybillError } from '../contracts/errors.ts';
 import type { Signer } from '../contracts/heads.ts';
 import type { Http, HttpRequest, HttpResponse } from '../contracts/ports.ts';
@@ -9,6 +10,7 @@ import { asSize } from '../contracts/units.ts';
 import { cosignatureMessage, encodeCosignature } from '../tlog/cosignature.ts';
 import { parseVerifierKey } from '../tlog/key.ts';
 import { formatSignature } from '../tlog/note.ts';
+import { parsePolicy, quorumMet } from '../tlog/policy.ts';
 import { sha256 } from './grow.ts';
 import { noteOf, signHead, verifyHead } from './head-note.ts';
 import { makeSigningKey, openSigner } from './signing-key.ts';
@@ -130,11 +132,16 @@ describe('a witness that is asked', () => {
 describe('witnesses', () => {
   const keys = [cosigner(11), cosigner(12), cosigner(13)];
 
-  function open(required: readonly boolean[], quorum: number, reply: (host: string, request: HttpRequest) => Promise<HttpResponse>) {
+  function open(
+    required: readonly boolean[],
+    quorum: number,
+    reply: (host: string, request: HttpRequest) => Promise<HttpResponse>,
+    names: readonly string[] = ['w0', 'w1', 'w2'],
+  ) {
     const grown = new GrownTree(20);
     const [clock, log, http] = [new ManualClock(), new ListLog(), httpOf(reply)];
     const witnesses = required.map((isRequired, k) => ({
-      name: `w${k}`,
+      name: names[k] ?? '',
       verifierKey: keys[k]?.verifierKey ?? '',
       url: `http://w${k}`,
       required: isRequired,
@@ -174,6 +181,31 @@ describe('witnesses', () => {
       assert.equal(lines.length, who.length);
     });
   }
+
+  test('a name is only a name: who is called like a part of the policy does not stand for it', async () => {
+    const names = ['required', 'enough', 'both'];
+    const { all, grown } = open([false, false, true], 2, signing([0, 1]), names);
+    assert.equal((await all.cosign(await headAt(grown, 10))).missing, 'both');
+  });
+
+  test('what they have to do is a policy that anyone can read, with the same meaning', () => {
+    for (const quorum of [0, 1, 2, 3]) {
+      for (const required of [
+        [false, false, false],
+        [true, false, false],
+        [true, true, false],
+        [true, true, true],
+      ]) {
+        const { all } = open(required, quorum, signing([]));
+        const policy = parsePolicy(sha256, all.policyText([noteSigner('acme.example/audit', 1).verifierKey]));
+        for (let who = 0; who < 8; who++) {
+          const signers = keys.filter((_, k) => (who >> k) % 2 === 1).map(({ verifierKey }) => parseVerifierKey(sha256, verifierKey));
+          const wanted = required.every((isRequired, k) => !isRequired || (who >> k) % 2 === 1) && signers.length >= quorum;
+          assert.equal(quorumMet(policy, signers), wanted, `${required.join()} ${quorum} ${who}`);
+        }
+      }
+    }
+  });
 
   test('one that is away is left alone for longer and longer; one that is required is asked each time', async () => {
     const { all, grown, clock, http, log } = open([false, true], 0, signing([]));

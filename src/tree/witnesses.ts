@@ -5,7 +5,7 @@ import { asSize } from '../contracts/units.ts';
 import { TlogError } from '../tlog/error.ts';
 import { parseVerifierKey, type VerifierKey } from '../tlog/key.ts';
 import type { NoteSignature } from '../tlog/note.ts';
-import { type Policy, type PolicyGroup, quorumMet } from '../tlog/policy.ts';
+import { formatPolicy, type Policy, type PolicyGroup, quorumMet } from '../tlog/policy.ts';
 import { sha256 } from './grow.ts';
 import { headOf, verifyHead, withLines } from './head-note.ts';
 import { askWitness, type WitnessAnswer, type WitnessSettings } from './witness-client.ts';
@@ -13,7 +13,7 @@ import { askWitness, type WitnessAnswer, type WitnessSettings } from './witness-
 /** The witnesses of a log, and how many of them are enough. */
 export interface WitnessesSettings {
   readonly witnesses: readonly WitnessSettings[];
-  /** How many of all of them have to sign, beside those that are required. */
+  /** How many of all of them have to sign; those that are required count too. */
   readonly quorum: number;
 }
 
@@ -57,6 +57,7 @@ interface Witness {
 /** Everybody who is asked to witness the heads of this log. Nothing of it ever holds up what is accepted or delivered. */
 export class Witnesses {
   readonly #witnesses: readonly Witness[];
+  readonly #wanted: WitnessesSettings;
   readonly #policy: Policy;
   readonly #consistency: TreeHashes['consistency'];
   readonly #ports: Pick<Ports, 'http' | 'clock' | 'log'>;
@@ -73,6 +74,7 @@ export class Witnesses {
       fault: null,
       failures: 0,
     }));
+    this.#wanted = settings;
     this.#policy = policyOf(settings, []);
     this.#consistency = (from, to) => tree.consistency(from, to);
     this.#ports = ports;
@@ -153,6 +155,11 @@ export class Witnesses {
     return { checkpoint: cosigned, missing: quorumMet(this.#policy, signers) ? null : names };
   }
 
+  /** What published heads meet, as a C2SP tlog-policy; `logKeys` are the verifier keys of the log. */
+  policyText(logKeys: readonly string[]): string {
+    return formatPolicy(policyOf(this.#wanted, logKeys));
+  }
+
   async #cosignature(witness: Witness, checkpoint: string): Promise<NoteSignature | null> {
     const { name } = witness.settings;
     const { size } = headOf(checkpoint);
@@ -213,20 +220,24 @@ export class Witnesses {
 
 /**
  * The policy that a published head meets: all that are required, and so many of all. `logKeys` are verifier keys of the log, whose heads it
- * accepts.
+ * accepts. Where to find a witness is nobody else's business, so no address is in it.
  */
 export function policyOf({ witnesses, quorum }: WitnessesSettings, logKeys: readonly string[]): Policy {
   const required = witnesses.filter((witness) => witness.required).map(({ name }) => name);
+  const others = witnesses.filter((witness) => !witness.required).map(({ name }) => name);
+  // Nobody may be a member of two groups. Those that are required count towards the quorum, so the others make up the rest of it.
+  const rest = Math.max(0, quorum - required.length);
+  // Capitals, because a witness of the configuration cannot have them in its name and so never stands for a group.
   const groups: PolicyGroup[] = [
-    ...(required.length === 0 ? [] : [{ name: 'required', threshold: required.length, members: required }]),
-    ...(quorum === 0 ? [] : [{ name: 'enough', threshold: quorum, members: witnesses.map(({ name }) => name) }]),
+    ...(required.length === 0 ? [] : [{ name: 'REQUIRED', threshold: required.length, members: required }]),
+    ...(rest === 0 ? [] : [{ name: 'OTHERS', threshold: rest, members: others }]),
   ];
   const members = groups.map(({ name }) => name);
   return {
     logs: logKeys.map((key) => ({ key: parseVerifierKey(sha256, key), url: null })),
-    witnesses: witnesses.map((witness) => ({ name: witness.name, key: cosignerKey(witness), url: witness.url })),
-    groups: groups.length < 2 ? groups : [...groups, { name: 'both', threshold: 2, members }],
-    quorum: groups.length === 2 ? 'both' : (members[0] ?? null),
+    witnesses: witnesses.map((witness) => ({ name: witness.name, key: cosignerKey(witness), url: null })),
+    groups: groups.length < 2 ? groups : [...groups, { name: 'BOTH', threshold: 2, members }],
+    quorum: groups.length === 2 ? 'BOTH' : (members[0] ?? null),
   };
 }
 

@@ -5,6 +5,7 @@ import { formatCheckpoint, parseCheckpoint } from '../../src/tlog/checkpoint.ts'
 import { encodeHash, type Hash, hashBytes, leafHash, nodeHash } from '../../src/tlog/hash.ts';
 import { formatVerifierKey, type VerifierKey } from '../../src/tlog/key.ts';
 import { formatNote, openNote, parseNote } from '../../src/tlog/note.ts';
+import { formatPolicy } from '../../src/tlog/policy.ts';
 import { checkInclusion, inclusionProof, rootOf } from '../../src/tlog/proof.ts';
 import { parseTlogProof } from '../../src/tlog/tlog-proof.ts';
 import { checkEd25519, noteSigner, sha256 } from './note-signer.ts';
@@ -27,6 +28,7 @@ export class PublishedLog {
     this.key = this.#signer.key;
     this.heads = {
       keys: () => [{ verifierKey: formatVerifierKey(this.key), from: asSize(0), through: null }],
+      policy: () => formatPolicy({ logs: [{ key: this.key, url: null }], witnesses: [], groups: [], quorum: null }),
       published: () => this.#head,
       waitCovering: async (size, signal) => {
         const ended = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true }));

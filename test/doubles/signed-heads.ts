@@ -64,6 +64,10 @@ export class SignedHeads implements Heads {
     return [{ verifierKey: this.#log.verifierKey, from: asSize(0), through: null }];
   }
 
+  policy(): string {
+    return `log ${this.#log.verifierKey}\nquorum none\n`;
+  }
+
   async #until(condition: (head: PublishedHead) => boolean, signal: AbortSignal): Promise<PublishedHead> {
     signal.throwIfAborted();
     while (this.#newest === null || !condition(this.#newest)) {

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { freePort } from '../../src/cli/machine.ts';
-import { parseVerifierKey } from '../../src/tlog/key.ts';
+import { formatVerifierKey, parseVerifierKey } from '../../src/tlog/key.ts';
 import { openNote, parseNote } from '../../src/tlog/note.ts';
+import { parsePolicy } from '../../src/tlog/policy.ts';
 import { initWaybill, startWaybill, until, type WaybillProcess } from '../crash/process.ts';
 import { initWitness, startWitness, type WitnessProcess } from '../crash/witness-process.ts';
 
@@ -92,6 +93,10 @@ test('a required witness signs every head; without it events are taken and deliv
   await published(log, await send(log, 300));
   await published(log, await send(log, 20));
   assert.ok(await isCosigned(log, verifierKey));
+  // Whoever copies the log learns which heads it publishes.
+  const { policy } = (await (await fetch(`${log.url}/tlog/log.json`)).json()) as { readonly policy: string };
+  const { witnesses, quorum } = parsePolicy(sha256, policy);
+  assert.deepEqual([witnesses.map(({ key }) => formatVerifierKey(key)), quorum], [[verifierKey], 'REQUIRED']);
   await witness.end('SIGKILL');
   const before = (await heads(log)).published?.size;
   const size = await send(log, 50);
