@@ -23,7 +23,7 @@ It holds ${log.size} entries. ${beginText(log)}
 The form is C2SP tlog-tiles (https://c2sp.org/tlog-tiles), so nothing of ours is needed to check it.
 
   checkpoint            the signed head: origin, number of entries, root hash, signatures
-  checkpoints/SIZE      older heads
+  checkpoints/SIZE      heads that were copied at other times
   tile/entries/...      the entries: each with its length in two bytes before it, 256 in a file
   tile/LEVEL/...        the hashes of the tree, 32 bytes each
   log.vkey, keys.json   the keys of the log, and for which sizes each one signed

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** The command as it is in this checkout. */
 export const MAIN: string = fileURLToPath(new URL('../../bin/waybill.js', import.meta.url));
 
-/** A real `waybill run` of a test. */
+/** A real process of a test that serves: `waybill run`, if nothing else is said. */
 export interface WaybillProcess {
   readonly url: string;
   readonly child: ChildProcess;
@@ -25,16 +25,20 @@ export function initWaybill(directory: string, yaml: string): string {
 }
 
 /** Starts `waybill run` and waits until it accepts events. */
-export async function startWaybill(file: string, port: number): Promise<WaybillProcess> {
-  const child = spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+export function startWaybill(file: string, port: number): Promise<WaybillProcess> {
+  return startServer(['run', '-c', file], `http://127.0.0.1:${port}`, '/readyz');
+}
+
+/** Starts a command that serves at `url`, and waits until it answers there with 2xx. */
+export async function startServer(words: readonly string[], url: string, ready: string): Promise<WaybillProcess> {
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log += chunk.toString();
   });
-  const url = `http://127.0.0.1:${port}`;
-  await until('waybill to accept', async () => {
+  await until(`waybill ${words.join(' ')} to be ready`, async () => {
     if (child.exitCode !== null) throw new Error(`waybill ended with ${child.exitCode}:\n${log}`);
-    return fetch(`${url}/readyz`).then(
+    return fetch(`${url}${ready}`).then(
       (answer) => answer.ok,
       () => false,
     );
